@@ -1,0 +1,190 @@
+package core
+
+import (
+	"fmt"
+	"syscall"
+
+	"nsmodel/core/wire"
+)
+
+// SetUp brings d up; under rtnl. The driver may refuse. Linux: dev_open.
+func (s *Stack) SetUp(d *Device) error {
+	if d.live.Load() {
+		return nil
+	}
+	if o, ok := d.driver.(Opener); ok {
+		if err := o.Open(d); err != nil {
+			return fmt.Errorf("core: %s up: %w", d.Name(), err)
+		}
+	}
+	d.flags.Store(d.flags.Load() | FlagUp)
+	d.live.Store(true)
+	s.notify(EventUp, d)
+	return nil
+}
+
+// SetDown takes d down; under rtnl. It waits until no packet is on its way
+// through d, and drops what waited there. Linux: dev_close.
+func (s *Stack) SetDown(d *Device) {
+	if !d.live.Load() {
+		return
+	}
+	s.down(d)
+	s.Sys.Synchronize()
+	w := s.Enter()
+	d.purge(w, DeviceDown)
+	w.Leave()
+}
+
+// down is SetDown without the wait.
+func (s *Stack) down(d *Device) {
+	if !d.live.Load() {
+		return
+	}
+	s.notify(EventGoingDown, d)
+	d.live.Store(false)
+	d.flags.Store(d.flags.Load() &^ FlagUp)
+	if o, ok := d.driver.(Opener); ok {
+		o.Stop(d)
+	}
+	s.notify(EventDown, d)
+}
+
+// SetCarrier says whether d has a partner; under rtnl.
+// Linux: netif_carrier_on and off.
+func (s *Stack) SetCarrier(d *Device, on bool) {
+	if on == d.Carrier() {
+		return
+	}
+	d.flags.Store(d.flags.Load() ^ FlagLowerUp)
+	if d.listed && d.live.Load() {
+		s.notify(EventCarrier, d)
+	}
+}
+
+// SetFlag switches one of FlagPromisc, FlagAllMulti, FlagNoARP, FlagMulticast
+// and FlagMaster; under rtnl.
+func (s *Stack) SetFlag(d *Device, flag uint32, on bool) {
+	if on {
+		d.flags.Store(d.flags.Load() | flag)
+	} else {
+		d.flags.Store(d.flags.Load() &^ flag)
+	}
+}
+
+// Rename gives d another name in its Net; under rtnl. A device that is up may
+// be renamed, as in Linux since 6.2. Errors: EINVAL, EEXIST.
+// Linux: dev_change_name.
+func (s *Stack) Rename(d *Device, name string) error {
+	if name == d.Name() {
+		return nil
+	}
+	name, err := s.pickName(d.Net(), name)
+	if err != nil {
+		return err
+	}
+	n := d.Net()
+	if err := s.byName.Add(n, name, d); err != nil {
+		return fmt.Errorf("core: rename %s to %s: %w", d.Name(), name, err)
+	}
+	s.byName.Delete(n, d.Name())
+	d.name.Store(&name)
+	s.notify(EventName, d)
+	return nil
+}
+
+// SetMTU sets the largest payload of a frame in bytes; under rtnl. EINVAL out
+// of the device's range. Linux: dev_set_mtu.
+func (s *Stack) SetMTU(d *Device, mtu int) error {
+	if d.Flags()&FlagLoopback == 0 && (mtu < MinMTU || mtu > MaxMTU) || mtu < 0 {
+		return fmt.Errorf("core: mtu %d of %s: %w", mtu, d.Name(), syscall.EINVAL)
+	}
+	if mtu == d.MTU() {
+		return nil
+	}
+	d.mtu.Store(uint32(mtu))
+	s.notify(EventMTU, d)
+	return nil
+}
+
+// SetAddr sets the hardware address; under rtnl. EADDRNOTAVAIL for a group
+// address or all zeros. Linux: dev_set_mac_address, eth_validate_addr.
+func (s *Stack) SetAddr(d *Device, a wire.MAC) error {
+	if a.IsMulticast() || a.IsZero() {
+		return fmt.Errorf("core: address %v of %s: %w", a, d.Name(), syscall.EADDRNOTAVAIL)
+	}
+	if d.Flags()&FlagLoopback != 0 {
+		return fmt.Errorf("core: address of %s: %w", d.Name(), syscall.EOPNOTSUPP)
+	}
+	d.addr.Store(packMAC(a))
+	d.noAuto = true
+	s.notify(EventAddr, d)
+	return nil
+}
+
+// SetTxQLen sets the length of the sending queue in packets; under rtnl.
+func (s *Stack) SetTxQLen(d *Device, k int) error {
+	if k < 0 {
+		return fmt.Errorf("core: txqueuelen %d of %s: %w", k, d.Name(), syscall.EINVAL)
+	}
+	d.txqlen = k
+	if q := d.qdisc; q != nil {
+		q.mu.Lock()
+		q.limit = k
+		q.mu.Unlock()
+	}
+	return nil
+}
+
+// A Master is a driver that takes ports, as a bridge. Linux: ndo_add_slave.
+type Master interface {
+	AddPort(master, port *Device) error
+	DelPort(master, port *Device)
+}
+
+// SetMaster makes d a port of master, or of nobody; under rtnl. Both must be in
+// one Net: EINVAL otherwise, EOPNOTSUPP if master takes no ports, EBUSY if it
+// refuses d. Linux: do_set_master.
+func (s *Stack) SetMaster(d, master *Device) error {
+	if d.master == master {
+		return nil
+	}
+	if master != nil {
+		m, ok := master.driver.(Master)
+		if !ok {
+			return fmt.Errorf("core: master %s: %w", master.Name(), syscall.EOPNOTSUPP)
+		}
+		if master.Net() != d.Net() {
+			return fmt.Errorf("core: master %s is in another namespace: %w", master.Name(), syscall.EINVAL)
+		}
+		s.dropMaster(d)
+		if err := m.AddPort(master, d); err != nil {
+			return err
+		}
+		d.master = master
+		s.notify(EventMaster, d)
+		return nil
+	}
+	s.dropMaster(d)
+	return nil
+}
+
+// dropMaster takes d from whom it is a port of.
+func (s *Stack) dropMaster(d *Device) {
+	old := d.master
+	if old == nil {
+		return
+	}
+	old.driver.(Master).DelPort(old, d)
+	d.master = nil
+	if d.listed {
+		s.notify(EventMaster, d)
+	}
+}
+
+// Lower returns the index of the device that d stands on or that is its peer,
+// in that device's Net; 0 for none. Under rtnl.
+func (d *Device) Lower() int { return d.lower }
+
+// SetLower notes it.
+func (d *Device) SetLower(index int) { d.lower = index }

@@ -1,0 +1,269 @@
+package core
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"nsmodel/core/wire"
+	"nsmodel/netns"
+)
+
+// Device flags with Linux's values, include/uapi/linux/if.h.
+const (
+	FlagUp        = 0x1
+	FlagBroadcast = 0x2
+	FlagLoopback  = 0x8
+	FlagNoARP     = 0x80
+	FlagPromisc   = 0x100
+	FlagAllMulti  = 0x200
+	FlagMaster    = 0x400
+	FlagMulticast = 0x1000
+	FlagRunning   = 0x40
+	FlagLowerUp   = 0x10000
+)
+
+// A Driver sends what a device is given. Linux: ndo_start_xmit.
+type Driver interface {
+	// Xmit takes p, an Ethernet frame, and sends it or drops it.
+	Xmit(w *Worker, d *Device, p *Packet)
+}
+
+// An Opener is a driver that wants to know of up and down; under rtnl.
+// Linux: ndo_open and ndo_stop.
+type Opener interface {
+	Open(d *Device) error
+	Stop(d *Device)
+}
+
+// A Leaver is a driver that takes part in the end of its device. Leave is
+// called under rtnl when d is about to be unregistered, and returns devices
+// that must go with it, as a veth's peer. Linux: rtnl_link_ops dellink.
+type Leaver interface {
+	Leave(d *Device) []*Device
+}
+
+// A Mover is a driver that wants a word when its device changes namespace:
+// before is called under rtnl with the device down and unlisted; an error stops
+// the move. Linux: NETIF_F_NETNS_LOCAL is one that always refuses.
+type Mover interface {
+	Move(d *Device, to *netns.Net) error
+}
+
+// A Claim takes frames before the protocols see them, as a bridge does for its
+// ports. It reports whether it took p. Linux: rx_handler_func_t.
+type Claim func(w *Worker, d *Device, p *Packet) bool
+
+// A Tap sees every frame that a device receives or sends, before anybody else;
+// it must copy what it keeps. Linux: ptype_all.
+type Tap func(w *Worker, d *Device, p *Packet, out bool)
+
+// A Device is a network interface, in exactly one Net at a time.
+// Linux: struct net_device, include/linux/netdevice.h.
+type Device struct {
+	// fixed
+	stack  *Stack
+	driver Driver
+	kind   *Kind
+	hw     uint16 // ARPHRD_*
+	real   bool   // a NIC: returns to the initial Net when its Net dies
+	fixedN bool   // may not change namespace (NETIF_F_NETNS_LOCAL)
+
+	// atomic: written under rtnl, read by anybody
+	net   atomic.Pointer[netns.Net]
+	name  atomic.Pointer[string]
+	index atomic.Int64
+	flags atomic.Uint32
+	live  atomic.Bool // up, and so open to packets
+	mtu   atomic.Uint32
+	addr  atomic.Uint64 // MAC address
+	books atomic.Pointer[Ledger]
+	claim atomic.Pointer[Claim]
+	taps  atomic.Pointer[[]*Tap]
+	ext   [4]atomic.Value // what protocols keep beside the device, by DevSlot
+
+	// under rtnl
+	master  *Device
+	lower   int // index of the device it stands on or its peer, as shown
+	listed  bool
+	txqlen  int
+	noAuto  bool // has an address that somebody set
+	backlog backlog
+	qdisc   *pfifo
+
+	// atomic
+	stats stats
+}
+
+// stats are a device's counters. Linux: struct rtnl_link_stats64.
+type stats struct {
+	rxPackets, rxBytes, rxDropped, rxErrors atomic.Uint64
+	txPackets, txBytes, txDropped, txErrors atomic.Uint64
+}
+
+// Stats are the counters of a device, in packets and bytes.
+type Stats struct {
+	RxPackets, RxBytes, RxErrors, RxDropped, RxMulticast uint64
+	TxPackets, TxBytes, TxErrors, TxDropped              uint64
+}
+
+// Stats returns the device's counters.
+func (d *Device) Stats() Stats {
+	s := &d.stats
+	return Stats{
+		RxPackets: s.rxPackets.Load(), RxBytes: s.rxBytes.Load(), RxErrors: s.rxErrors.Load(), RxDropped: s.rxDropped.Load(),
+		TxPackets: s.txPackets.Load(), TxBytes: s.txBytes.Load(), TxErrors: s.txErrors.Load(), TxDropped: s.txDropped.Load(),
+	}
+}
+
+// CountRxDropped, CountTxDropped and CountTxError add to the device's counters
+// what only its driver can see.
+func (d *Device) CountRxDropped(k uint64) { d.stats.rxDropped.Add(k) }
+
+// CountTxDropped counts k frames that the driver threw away.
+func (d *Device) CountTxDropped(k uint64) { d.stats.txDropped.Add(k) }
+
+// CountTxError counts k frames that the driver could not send.
+func (d *Device) CountTxError(k uint64) { d.stats.txErrors.Add(k) }
+
+// Net returns the namespace that the device is in.
+func (d *Device) Net() *netns.Net { return d.net.Load() }
+
+// Stack returns the machine that the device belongs to.
+func (d *Device) Stack() *Stack { return d.stack }
+
+// Name returns the device's name in its Net.
+func (d *Device) Name() string { return *d.name.Load() }
+
+// Index returns the device's interface index, unique in its Net only.
+func (d *Device) Index() int { return int(d.index.Load()) }
+
+// MTU returns the largest payload of a frame, in bytes.
+func (d *Device) MTU() int { return int(d.mtu.Load()) }
+
+// Addr returns the device's hardware address.
+func (d *Device) Addr() wire.MAC { return unpackMAC(d.addr.Load()) }
+
+// Hardware returns the ARPHRD_ type: 1 Ethernet, 772 loopback.
+func (d *Device) Hardware() uint16 { return d.hw }
+
+// Kind returns the device's kind.
+func (d *Device) Kind() *Kind { return d.kind }
+
+// Driver returns what sends for the device.
+func (d *Device) Driver() Driver { return d.driver }
+
+// Real reports whether the device is a NIC, which returns to the initial Net
+// when its Net dies.
+func (d *Device) Real() bool { return d.real }
+
+// Up reports whether the device was set up. Linux: IFF_UP.
+func (d *Device) Up() bool { return d.live.Load() }
+
+// Carrier reports whether the device has a partner to talk to.
+func (d *Device) Carrier() bool { return d.flags.Load()&FlagLowerUp != 0 }
+
+// Flags returns the IFF_ flags, as user space sees them: FlagRunning is set if
+// the device is up and has a carrier, FlagLowerUp likewise.
+func (d *Device) Flags() uint32 {
+	f := d.flags.Load()
+	if f&FlagUp == 0 || f&FlagLowerUp == 0 {
+		return f &^ (FlagLowerUp | FlagRunning)
+	}
+	return f | FlagRunning
+}
+
+// Listed reports whether the device is registered; under rtnl.
+func (d *Device) Listed() bool { return d.listed }
+
+// Master returns the device that d is a port of, or nil; under rtnl.
+func (d *Device) Master() *Device { return d.master }
+
+// TxQLen returns the length of the sending queue in packets; under rtnl.
+func (d *Device) TxQLen() int { return d.txqlen }
+
+// Qdisc returns the queueing discipline's name: noqueue, or pfifo.
+func (d *Device) Qdisc() string {
+	if d.qdisc == nil {
+		return "noqueue"
+	}
+	return "pfifo"
+}
+
+// SetClaim gives the device's frames to c before the protocols; nil takes them
+// back. EBUSY is the caller's to find. Linux: netdev_rx_handler_register.
+func (d *Device) SetClaim(c Claim) {
+	if c == nil {
+		d.claim.Store(nil)
+		return
+	}
+	d.claim.Store(&c)
+}
+
+// AddTap lets t see the device's frames until the function it returns is
+// called; both under rtnl.
+func (d *Device) AddTap(t Tap) (remove func()) {
+	own := &t
+	var next []*Tap
+	if old := d.taps.Load(); old != nil {
+		next = append(next, *old...)
+	}
+	next = append(next, own)
+	d.taps.Store(&next)
+	return func() {
+		var rest []*Tap
+		if old := d.taps.Load(); old != nil {
+			for _, o := range *old {
+				if o != own {
+					rest = append(rest, o)
+				}
+			}
+		}
+		if rest == nil {
+			d.taps.Store(nil)
+			return
+		}
+		d.taps.Store(&rest)
+	}
+}
+
+// tap shows p to the device's taps.
+func (d *Device) tap(w *Worker, p *Packet, out bool) {
+	if t := d.taps.Load(); t != nil {
+		for _, f := range *t {
+			(*f)(w, d, p, out)
+		}
+	}
+}
+
+// A DevSlot is a protocol's shelf at every device, as net_device's ip_ptr.
+type DevSlot[T any] struct{ i int }
+
+// NewDevSlot returns shelf i: 0 IPv4, 1 IPv6, 2 the master's port, 3 free.
+func NewDevSlot[T any](i int) DevSlot[T] { return DevSlot[T]{i} }
+
+// Of returns what the protocol keeps at d, or nil.
+func (s DevSlot[T]) Of(d *Device) *T {
+	v, _ := d.ext[s.i].Load().(*T)
+	return v
+}
+
+// Set puts v on the shelf; nil clears it. Under rtnl.
+func (s DevSlot[T]) Set(d *Device, v *T) { d.ext[s.i].Store(v) }
+
+func packMAC(m wire.MAC) uint64 {
+	return uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 | uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5])
+}
+
+func unpackMAC(v uint64) wire.MAC {
+	return wire.MAC{byte(v >> 40), byte(v >> 32), byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}
+}
+
+// A backlog is what waits at a receiving device for a worker. Each device has
+// its own, so that a flood at one neither fills another's nor drops its packets
+// (Linux: the per-queue rings of veth's NAPI; net_rx_queue of others is shared
+// by a CPU).
+type backlog struct {
+	mu        sync.Mutex
+	packets   packetList
+	scheduled bool // on some worker's list
+}

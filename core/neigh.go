@@ -1,0 +1,374 @@
+package core
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"nsmodel/core/wire"
+	"nsmodel/netns"
+)
+
+// A NeighState is the state of a neighbour's reachability, with Linux's values.
+// RFC 4861 section 7.3.2; Linux: NUD_*, include/uapi/linux/neighbour.h.
+type NeighState uint8
+
+// The states of a neighbour.
+const (
+	NudNone       NeighState = 0
+	NudIncomplete NeighState = 0x01
+	NudReachable  NeighState = 0x02
+	NudStale      NeighState = 0x04
+	NudDelay      NeighState = 0x08
+	NudProbe      NeighState = 0x10
+	NudFailed     NeighState = 0x20
+	NudNoARP      NeighState = 0x40
+	NudPermanent  NeighState = 0x80
+
+	nudConnected = NudPermanent | NudNoARP | NudReachable
+	nudValid     = nudConnected | NudProbe | NudStale | NudDelay
+	nudTimed     = NudIncomplete | NudReachable | NudDelay | NudProbe
+)
+
+// NeighParms are the tunables of resolution on one device.
+// Linux: struct neigh_parms; net.ipv4.neigh.DEV.*.
+type NeighParms struct {
+	BaseReachable, Retrans, DelayProbe time.Duration
+	GCStale, Locktime                  time.Duration
+	UcastProbes, McastProbes           int
+	AppProbes, McastReprobes           int
+	QueueBytes                         int           // bytes of packets that wait for one neighbour
+	Reachable                          time.Duration // drawn around BaseReachable
+}
+
+// DefaultNeighParms returns Linux's values.
+func DefaultNeighParms() NeighParms {
+	return NeighParms{BaseReachable: 30 * time.Second, Retrans: time.Second, DelayProbe: 5 * time.Second,
+		GCStale: 60 * time.Second, Locktime: time.Second, UcastProbes: 3, McastProbes: 3,
+		QueueBytes: 212992, Reachable: 30 * time.Second}
+}
+
+// Draw sets Reachable to a random time between half and one and a half times
+// BaseReachable, from n's stream. Linux: neigh_rand_reach_time.
+func (p *NeighParms) Draw(n *netns.Net) {
+	if p.BaseReachable > 0 {
+		p.Reachable = p.BaseReachable/2 + time.Duration(n.Uint64N(uint64(p.BaseReachable)))
+	}
+}
+
+// NeighOps are how one family resolves. Linux: struct neigh_table with
+// neigh_ops.
+type NeighOps struct {
+	Family int // AFInet or AFInet6
+	// Solicit asks for nb by a packet; to is its last address, or the zero MAC
+	// to ask everybody.
+	Solicit func(w *Worker, nb *Neighbour, to wire.MAC)
+	// Construct tells addresses that need no asking: the MAC and NudNoARP.
+	Construct func(d *Device, a netip.Addr) (wire.MAC, NeighState)
+	// Unreachable tells the sender of a packet that waited in vain, and ends it.
+	Unreachable func(w *Worker, p *Packet)
+	// Parms returns the tunables of d.
+	Parms func(d *Device) *NeighParms
+	// Limits returns gc_thresh1 to 3 of n.
+	Limits func(n *netns.Net) [3]int
+	// Changed is told of entries that changed or (gone) were deleted; nil for
+	// nobody. It is called without locks.
+	Changed func(nb *Neighbour, gone bool)
+}
+
+// HandleNeigh makes a family's resolution known, before the machine boots.
+func (s *Stack) HandleNeigh(ops *NeighOps) { s.neighOps[familyIndex(ops.Family)] = ops }
+
+func familyIndex(af int) int {
+	if af == AFInet6 {
+		return 1
+	}
+	return 0
+}
+
+func familyOf(a netip.Addr) int {
+	if a.Is4() {
+		return AFInet
+	}
+	return AFInet6
+}
+
+// neighKey names a neighbour within a Net: addresses and interface indexes are
+// both names of one namespace, which the table's tag says.
+type neighKey struct {
+	dev  int
+	addr netip.Addr
+}
+
+// A Neighbour is a station on a device's link and what is known of its
+// hardware address. Linux: struct neighbour, include/net/neighbour.h.
+type Neighbour struct {
+	// fixed
+	stack *Stack
+	net   *netns.Net
+	dev   *Device
+	addr  netip.Addr
+	ops   *NeighOps
+
+	// atomic: the address for the sender's fast path, with neighUsable and
+	// neighConnected; and when it was last used
+	fast atomic.Uint64
+	used atomic.Int64
+
+	// under mu
+	mu        sync.Mutex
+	state     NeighState
+	router    bool
+	proxy     bool
+	dead      bool
+	mac       wire.MAC
+	probes    int
+	confirmed time.Duration
+	updated   time.Duration
+	waiting   packetList
+	bytes     int
+	timer     netns.Timer
+}
+
+const (
+	neighUsable    = 1 << 63 // an address to send to is known
+	neighConnected = 1 << 62 // and nothing needs to be done about it
+	macMask        = 1<<48 - 1
+)
+
+// neighNet is what a Net keeps of its neighbours as a whole.
+type neighNet struct {
+	flushed time.Duration // last forced collection
+	ever    bool
+	sweep   netns.Timer
+	mu      sync.Mutex
+}
+
+func (s *Stack) initNeigh(place netns.Placement) {
+	s.neigh = netns.NewTable[neighKey, *Neighbour](s.Sys, "neigh", place, netns.Keyed[neighKey]())
+	s.neighs = netns.NewCell(s.Sys, "neighgc", netns.Replicated, func(*netns.Net) *neighNet { return new(neighNet) })
+	netns.Register(s.Sys, netns.Ops[struct{}]{
+		Name:    "neigh-exit",
+		Place:   netns.Replicated,
+		Make:    func() *struct{} { return new(struct{}) },
+		PreExit: func(n *netns.Net) { s.flushNeighs(n, nil, true) },
+	})
+}
+
+// Dev returns the neighbour's device.
+func (nb *Neighbour) Dev() *Device { return nb.dev }
+
+// Addr returns the neighbour's protocol address.
+func (nb *Neighbour) Addr() netip.Addr { return nb.addr }
+
+// Net returns the neighbour's namespace.
+func (nb *Neighbour) Net() *netns.Net { return nb.net }
+
+// A NeighInfo is a neighbour as a dump shows it.
+type NeighInfo struct {
+	Dev    *Device
+	Addr   netip.Addr
+	MAC    wire.MAC
+	State  NeighState
+	Router bool
+	Probes int
+	Used, Confirmed,
+	Updated time.Duration
+}
+
+// Info returns the neighbour's state at this moment.
+func (nb *Neighbour) Info() NeighInfo {
+	nb.mu.Lock()
+	defer nb.mu.Unlock()
+	return NeighInfo{Dev: nb.dev, Addr: nb.addr, MAC: nb.mac, State: nb.state, Router: nb.router, Probes: nb.probes,
+		Used: time.Duration(nb.used.Load()), Confirmed: nb.confirmed, Updated: nb.updated}
+}
+
+// Neighbours returns n's neighbours in the order in which they came.
+func (s *Stack) Neighbours(n *netns.Net) []*Neighbour {
+	var all []*Neighbour
+	for _, nb := range s.neigh.All(n) {
+		all = append(all, nb)
+	}
+	return all
+}
+
+// Neighbour returns the entry of a at d, or nil. Linux: neigh_lookup.
+func (s *Stack) Neighbour(d *Device, a netip.Addr) *Neighbour {
+	nb, _ := s.neigh.Get(d.Net(), neighKey{d.Index(), a})
+	return nb
+}
+
+// NewNeighbour returns the entry of a at d, made if there was none. ENOBUFS
+// says that d's Net has as many neighbours as it may. Linux: __neigh_create.
+func (s *Stack) NewNeighbour(d *Device, a netip.Addr, now time.Duration) (*Neighbour, error) {
+	n := d.Net()
+	k := neighKey{d.Index(), a}
+	if nb, ok := s.neigh.Get(n, k); ok {
+		return nb, nil
+	}
+	ops := s.neighOps[familyIndex(familyOf(a))]
+	if ops == nil {
+		return nil, syscall.EAFNOSUPPORT
+	}
+	if err := s.neighRoom(n, ops, now); err != nil {
+		return nil, err
+	}
+	nb := &Neighbour{stack: s, net: n, dev: d, addr: a, ops: ops, updated: now}
+	nb.used.Store(int64(now))
+	nb.confirmed = now - 2*ops.Parms(d).Reachable
+	if mac, state := ops.Construct(d, a); state != NudNone {
+		nb.mac, nb.state = mac, state
+		nb.publish()
+	}
+	nb.timer.Init(n, nb.expire)
+	if err := s.neigh.Add(n, k, nb); err != nil {
+		if old, ok := s.neigh.Get(n, k); ok {
+			return old, nil
+		}
+		return nil, err
+	}
+	s.neighSweepLater(n, now)
+	return nb, nil
+}
+
+// publish makes what nb.mu guards visible to the fast path.
+func (nb *Neighbour) publish() {
+	v := packMAC(nb.mac)
+	if nb.state&nudValid != 0 {
+		v |= neighUsable
+	}
+	if nb.state&nudConnected != 0 {
+		v |= neighConnected
+	}
+	nb.fast.Store(v)
+}
+
+// Output sends p, whose data starts at the network header, to a on d's link,
+// or holds it until the address is known. It takes p. Linux: neigh_output.
+func (s *Stack) Output(w *Worker, d *Device, a netip.Addr, p *Packet) {
+	nb, ok := s.neigh.Get(p.net, neighKey{int(d.index.Load()), a})
+	if !ok {
+		var err error
+		if nb, err = s.NewNeighbour(d, a, w.now); err != nil {
+			w.Drop(p, NeighbourQueue)
+			return
+		}
+	}
+	nb.Output(w, p)
+}
+
+// Output sends p to nb. Linux: neigh_resolve_output and neigh_connected_output.
+func (nb *Neighbour) Output(w *Worker, p *Packet) {
+	v := nb.fast.Load()
+	if v&neighConnected == 0 && !nb.sendEvent(w, p) {
+		return
+	}
+	if int64(w.now) != nb.used.Load() { // a load is cheap, a store is not
+		nb.used.Store(int64(w.now))
+	}
+	nb.dev.SendTo(w, p, unpackMAC(nb.fast.Load()&macMask))
+}
+
+// SendTo puts the Ethernet header for p.Protocol in front of p and sends it.
+func (d *Device) SendTo(w *Worker, p *Packet, dst wire.MAC) {
+	h := p.Push(wire.EthernetLen)
+	if h == nil {
+		w.Drop(p, LinkHeader)
+		return
+	}
+	wire.PutEthernet(h, dst, d.Addr(), p.Protocol)
+	d.Xmit(w, p)
+}
+
+// sendEvent starts or goes on with resolution and reports whether p can be sent
+// now; if not it has taken p. Linux: __neigh_event_send.
+func (nb *Neighbour) sendEvent(w *Worker, p *Packet) bool {
+	now, parms := w.now, nb.ops.Parms(nb.dev)
+	nb.mu.Lock()
+	if nb.dead {
+		nb.mu.Unlock()
+		w.Drop(p, NeighbourDead)
+		return false
+	}
+	switch {
+	case nb.state&(nudConnected|NudDelay|NudProbe) != 0:
+		nb.mu.Unlock()
+		return true
+	case nb.state == NudStale:
+		nb.setState(NudDelay)
+		nb.updated = now
+		nb.timer.Reset(now + parms.DelayProbe)
+		nb.mu.Unlock()
+		nb.changed(false)
+		return true
+	}
+	ask := nb.state != NudIncomplete
+	if ask {
+		if parms.McastProbes+parms.AppProbes == 0 {
+			nb.setState(NudFailed)
+			nb.updated = now
+			nb.mu.Unlock()
+			nb.unreachable(w, p)
+			return false
+		}
+		nb.probes = parms.UcastProbes
+		nb.setState(NudIncomplete)
+		nb.updated = now
+		nb.timer.Reset(now + max(parms.Retrans, 10*time.Millisecond))
+		nb.probes++
+	}
+	spill := nb.enqueue(p, parms.QueueBytes)
+	nb.mu.Unlock()
+	for q := spill.pop(); q != nil; q = spill.pop() {
+		w.Stack.hold(nb.net, -1)
+		w.Drop(q, NeighbourQueue)
+	}
+	if ask {
+		nb.ops.Solicit(w, nb, wire.MAC{})
+	}
+	return false
+}
+
+// enqueue holds p until the address is known and returns the oldest packets,
+// which had to make room. Linux keeps skb->truesize in the count; here a packet
+// counts with its buffer.
+func (nb *Neighbour) enqueue(p *Packet, limit int) (spill packetList) {
+	nb.stack.hold(nb.net, 1)
+	nb.waiting.push(p)
+	nb.bytes += len(p.buf)
+	for nb.bytes > limit && nb.waiting.n > 1 {
+		q := nb.waiting.pop()
+		nb.bytes -= len(q.buf)
+		spill.push(q)
+	}
+	return spill
+}
+
+func (s *Stack) hold(n *netns.Net, k int64) { s.ledger.Of(n).held.Add(k) }
+
+func (nb *Neighbour) setState(st NeighState) {
+	nb.state = st
+	nb.publish()
+}
+
+func (nb *Neighbour) changed(gone bool) {
+	if f := nb.ops.Changed; f != nil {
+		f(nb, gone)
+	}
+}
+
+// unreachable reports p's fate to its sender and ends it.
+func (nb *Neighbour) unreachable(w *Worker, p *Packet) {
+	if f := nb.ops.Unreachable; f != nil {
+		f(w, p)
+		return
+	}
+	w.Drop(p, NeighbourFailed)
+}
+
+// String returns the neighbour as `ip neigh` names it.
+func (nb *Neighbour) String() string { return fmt.Sprintf("%v dev %s", nb.addr, nb.dev.Name()) }

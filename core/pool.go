@@ -1,0 +1,156 @@
+package core
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"nsmodel/netns"
+)
+
+// A depot is where the workers' packet caches meet, so that a flow from one
+// worker to another does not drain the one and flood the other.
+type depot struct {
+	mu    sync.Mutex
+	small [][]*Packet // batches of cacheBatch
+	large []*Packet
+	out   atomic.Int64 // packets out of all pools, counted by batches and caches
+}
+
+const (
+	cacheBatch = 64 // packets moved between a cache and the depot at once
+	depotMax   = 64 // batches the depot keeps; the rest is the collector's
+	largeMax   = 64 // large packets kept
+)
+
+// get returns a packet with room for size bytes behind the headroom.
+func (w *Worker) get(size int) *Packet {
+	if Headroom+size > smallBuffer {
+		return w.getLarge(size)
+	}
+	if len(w.cache) == 0 {
+		w.refill()
+	}
+	p := w.cache[len(w.cache)-1]
+	w.cache = w.cache[:len(w.cache)-1]
+	w.out++
+	p.reset()
+	return p
+}
+
+func (w *Worker) refill() {
+	d := &w.Stack.depot
+	d.mu.Lock()
+	if k := len(d.small); k > 0 {
+		w.cache = append(w.cache, d.small[k-1]...)
+		d.small[k-1] = nil
+		d.small = d.small[:k-1]
+	}
+	d.mu.Unlock()
+	if len(w.cache) > 0 {
+		return
+	}
+	fresh := make([]Packet, 16) // few at a time: an idle machine stays small
+	for i := range fresh {
+		fresh[i].buf = make([]byte, smallBuffer)
+		w.cache = append(w.cache, &fresh[i])
+	}
+}
+
+func (w *Worker) getLarge(size int) *Packet {
+	d := &w.Stack.depot
+	w.out++
+	if Headroom+size <= largeBuffer {
+		d.mu.Lock()
+		if k := len(d.large); k > 0 {
+			p := d.large[k-1]
+			d.large = d.large[:k-1]
+			d.mu.Unlock()
+			p.reset()
+			return p
+		}
+		d.mu.Unlock()
+	}
+	p := &Packet{buf: make([]byte, max(largeBuffer, Headroom+size))}
+	p.reset()
+	return p
+}
+
+// free returns p to the pool. A packet freed twice would soon be two packets in
+// one buffer, in two namespaces: that is never to be survived.
+func (w *Worker) free(p *Packet) {
+	if !p.live {
+		panic("core: packet freed twice")
+	}
+	p.live, p.net, p.Dev, p.Conntrack = false, nil, nil, nil
+	w.out--
+	d := &w.Stack.depot
+	if len(p.buf) > smallBuffer {
+		d.mu.Lock()
+		if len(d.large) < largeMax && len(p.buf) == largeBuffer {
+			d.large = append(d.large, p)
+		}
+		d.mu.Unlock()
+		return
+	}
+	w.cache = append(w.cache, p)
+	if len(w.cache) >= 4*cacheBatch {
+		w.spill()
+	}
+}
+
+// spill hands a batch of the cache to the depot.
+func (w *Worker) spill() {
+	d := &w.Stack.depot
+	at := len(w.cache) - cacheBatch
+	d.mu.Lock()
+	if len(d.small) < depotMax {
+		d.small = append(d.small, append(make([]*Packet, 0, cacheBatch), w.cache[at:]...))
+	}
+	d.mu.Unlock()
+	clear(w.cache[at:])
+	w.cache = w.cache[:at]
+}
+
+// settle adds what this worker took and returned to the machine's count.
+func (w *Worker) settle() {
+	if w.out != 0 {
+		w.Stack.depot.out.Add(w.out)
+		w.out = 0
+	}
+}
+
+// NewPacket makes a packet in n with size bytes of data, not cleared, behind
+// [Headroom] bytes of headroom. It is the first of the two doors: what is born
+// here carries n's tag until it leaves through a device. Linux: alloc_skb at a
+// socket.
+func (w *Worker) NewPacket(n *netns.Net, size int) *Packet {
+	p := w.get(size)
+	p.end += size
+	p.net = n
+	p.Type = Outgoing
+	w.Stack.ledger.Of(n).made.Add(1)
+	return p
+}
+
+// NewFrame makes a packet that has not arrived anywhere yet, with size bytes of
+// data, not cleared: a driver fills it and gives it to [Device.Receive].
+func (w *Worker) NewFrame(size int) *Packet {
+	p := w.get(size)
+	p.end += size
+	return p
+}
+
+// Clone makes a second packet of p's bytes and fields in the same Net, counted
+// as made. It copies the data: both may be written. Linux: skb_copy.
+func (w *Worker) Clone(p *Packet) *Packet {
+	size := p.end - p.off
+	c := w.get(size + max(0, p.off-Headroom))
+	buf := c.buf
+	*c = *p
+	c.buf, c.next = buf, nil
+	copy(c.buf[p.off-min(p.off, 64):p.end], p.buf[p.off-min(p.off, 64):p.end])
+	if p.net != nil {
+		w.Stack.ledger.Of(p.net).made.Add(1)
+	}
+	return c
+}

@@ -1,0 +1,191 @@
+package core
+
+import (
+	"nsmodel/core/wire"
+)
+
+// arrive is the second door: p, in nobody's hands but the driver's, becomes a
+// packet of d's Net. It reports false if it had to drop p.
+func (d *Device) arrive(w *Worker, p *Packet) bool {
+	n := d.net.Load()
+	p.scrub(p.net != n)
+	p.net = n
+	p.Dev = d
+	p.InIndex = int(d.index.Load())
+	books := d.books.Load()
+	books.in.Add(1)
+	if !d.live.Load() {
+		d.stats.rxDropped.Add(1)
+		w.Drop(p, DeviceDown)
+		return false
+	}
+	if !n.Alive() {
+		d.stats.rxDropped.Add(1)
+		w.Drop(p, NetDying)
+		return false
+	}
+	return true
+}
+
+// Receive takes a frame that a driver read during the worker's Poll, and
+// processes it at once. Linux: netif_receive_skb.
+func (d *Device) Receive(w *Worker, p *Packet) {
+	if d.arrive(w, p) {
+		d.process(w, p)
+	}
+}
+
+// Queue takes a frame that another device sent, as a veth's peer does, and
+// leaves it in d's backlog for a worker. This bounds the depth of the call
+// stack, and makes each crossing a point where a scheduler can choose.
+// Linux: netif_rx, and the ring of veth's NAPI.
+func (d *Device) Queue(w *Worker, p *Packet) {
+	if !d.arrive(w, p) {
+		return
+	}
+	b := &d.backlog
+	b.mu.Lock()
+	if b.packets.n >= d.stack.backlog {
+		b.mu.Unlock()
+		d.stats.rxDropped.Add(1)
+		w.Drop(p, BacklogFull)
+		return
+	}
+	b.packets.push(p)
+	d.books.Load().held.Add(1)
+	first := !b.scheduled
+	b.scheduled = true
+	b.mu.Unlock()
+	if first {
+		w.schedule(d)
+	}
+}
+
+// drain processes up to budget packets of the backlog, in this worker's turn.
+func (d *Device) drain(w *Worker, budget int) (done int) {
+	b := &d.backlog
+	var batch packetList
+	b.mu.Lock()
+	for batch.n < budget && b.packets.n > 0 {
+		batch.push(b.packets.pop())
+	}
+	b.mu.Unlock()
+	for p := batch.pop(); p != nil; p = batch.pop() {
+		done++
+		books := d.books.Load()
+		books.held.Add(-1)
+		switch {
+		case !d.live.Load():
+			d.stats.rxDropped.Add(1)
+			w.Drop(p, DeviceDown)
+		case p.net != d.net.Load():
+			w.Drop(p, DeviceMoved)
+		default:
+			d.process(w, p)
+		}
+	}
+	// d stays off every list while it is drained, so that no second worker
+	// overtakes this one.
+	b.mu.Lock()
+	again := b.packets.n > 0
+	b.scheduled = again
+	b.mu.Unlock()
+	if again {
+		w.schedule(d)
+	}
+	return done
+}
+
+// purge drops what waits at d; under rtnl, d being down, after a grace period.
+func (d *Device) purge(w *Worker, reason Reason) {
+	b := &d.backlog
+	b.mu.Lock()
+	batch := b.packets
+	b.packets = packetList{}
+	b.mu.Unlock()
+	for p := batch.pop(); p != nil; p = batch.pop() {
+		d.books.Load().held.Add(-1)
+		d.stats.rxDropped.Add(1)
+		w.Drop(p, reason)
+	}
+	if q := d.qdisc; q != nil {
+		q.purge(w, d, reason)
+	}
+}
+
+// process hands an arrived frame to the taps, to who claims the device, and to
+// the protocol of its EtherType. Linux: __netif_receive_skb_core.
+func (d *Device) process(w *Worker, p *Packet) {
+	d.stats.rxPackets.Add(1)
+	d.stats.rxBytes.Add(uint64(p.Len()))
+	eth, ok := wire.ParseEthernet(p.Bytes())
+	if !ok {
+		d.stats.rxErrors.Add(1)
+		w.Drop(p, HeaderTooShort)
+		return
+	}
+	p.Type = d.classify(eth.Dst())
+	p.Protocol = eth.Type()
+	d.tap(w, p, false)
+	if p.VLANProto == 0 && (p.Protocol == wire.EtherTypeVLAN || p.Protocol == wire.EtherTypeQinQ) {
+		if !p.untag() {
+			d.stats.rxErrors.Add(1)
+			w.Drop(p, LinkHeader)
+			return
+		}
+	}
+	if c := d.claim.Load(); c != nil && (*c)(w, d, p) {
+		return
+	}
+	// A tag that names a VLAN which no device stands for makes the frame
+	// somebody else's; VLAN 0 is only a priority (802.1Q).
+	if p.VLANProto != 0 && p.VLAN&0xfff != 0 {
+		w.Drop(p, NoVLAN)
+		return
+	}
+	p.Pull(wire.EthernetLen)
+	p.SetL3(0)
+	w.Stack.toProtocol(w, p)
+}
+
+// Process hands p, which carries its Ethernet header and arrived at a port, to
+// the protocols as a frame of d: a bridge delivers to itself with it, within
+// one Net. Linux: br_pass_frame_up.
+func (d *Device) Process(w *Worker, p *Packet) {
+	p.Dev = d
+	p.InIndex = d.Index()
+	if !d.live.Load() {
+		d.stats.rxDropped.Add(1)
+		w.Drop(p, DeviceDown)
+		return
+	}
+	d.process(w, p)
+}
+
+// classify tells for whom a frame is. Linux: eth_type_trans.
+func (d *Device) classify(dst wire.MAC) PacketType {
+	v := packMAC(dst)
+	switch {
+	case v == d.addr.Load():
+		return ToHost
+	case v == 0xffff_ffff_ffff:
+		return ToBroadcast
+	case dst[0]&1 != 0:
+		return ToMulticast
+	}
+	return ToOther
+}
+
+// untag moves the VLAN tag of the frame beside it. Linux: skb_vlan_untag.
+func (p *Packet) untag() bool {
+	b := p.Bytes()
+	if len(b) < wire.EthernetLen+4 {
+		return false
+	}
+	p.VLANProto = p.Protocol
+	p.VLAN = uint16(b[14])<<8 | uint16(b[15])
+	p.Protocol = uint16(b[16])<<8 | uint16(b[17])
+	copy(b[4:16], b[:12])
+	b[16], b[17] = byte(p.Protocol>>8), byte(p.Protocol)
+	return p.Pull(4)
+}

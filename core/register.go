@@ -1,0 +1,368 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"nsmodel/core/wire"
+	"nsmodel/netns"
+)
+
+// NameSize is how long a device's name can be, in bytes. Linux: IFNAMSIZ - 1.
+const NameSize = 15
+
+// MTU bounds of an Ethernet-like device, in bytes. Linux: ETH_MIN_MTU, ETH_MAX_MTU.
+const (
+	MinMTU = 68
+	MaxMTU = 65535
+)
+
+// A DeviceSpec says what a new device is.
+type DeviceSpec struct {
+	Name     string // may hold one %d, as veth%d
+	Index    int    // 0: the next one of the Net
+	Kind     *Kind
+	Driver   Driver
+	Addr     wire.MAC // zero: drawn from the Net's random stream
+	MTU      int      // 0: 1500
+	Flags    uint32   // beside up and running; 0: broadcast and multicast
+	Hardware uint16   // 0: Ethernet
+	TxQLen   int      // shown; a device without its own queue shows 1000 as Linux does
+	Carrier  bool
+	Real     bool // a NIC of the machine
+	NetLocal bool // may not change namespace
+	Lower    int  // index of the lower device or peer, as shown
+}
+
+// A Kind is a kind of device that users can make by name, as `ip link add type
+// veth` does. Linux: struct rtnl_link_ops.
+type Kind struct {
+	// Name is the word after `type`.
+	Name string
+	// New makes the devices that spec asks for in n, under rtnl.
+	New func(n *netns.Net, spec LinkSpec) (*Device, error)
+	// Change applies attributes to an existing device; nil if it has none.
+	Change func(d *Device, attrs map[string]string) error
+	// Show returns the kind's attributes in the order in which `ip -d link`
+	// prints them; may be nil.
+	Show func(d *Device) [][2]string
+}
+
+// A LinkSpec is what a user said of a new device.
+type LinkSpec struct {
+	Name   string
+	Index  int
+	Addr   wire.MAC
+	MTU    int
+	TxQLen int
+	// Lower is the device given with `link`, nil without.
+	Lower *Device
+	// Peer is the other end, and PeerNet where it is to be born, of a pair.
+	Peer    *LinkSpec
+	PeerNet *netns.Net
+	// Attrs are the words behind the kind, as ageing_time.
+	Attrs map[string]string
+}
+
+// HandleKind makes a kind of device known; EEXIST if the name is taken.
+// Linux: rtnl_link_register.
+func (s *Stack) HandleKind(k *Kind) error {
+	if s.Kind(k.Name) != nil {
+		return fmt.Errorf("core: kind %s: %w", k.Name, syscall.EEXIST)
+	}
+	s.kinds = append(s.kinds, k)
+	return nil
+}
+
+// Kind returns the kind of that name, or nil.
+func (s *Stack) Kind(name string) *Kind {
+	for _, k := range s.kinds {
+		if k.Name == name {
+			return k
+		}
+	}
+	return nil
+}
+
+// ValidName reports whether a device can have that name.
+// Linux: dev_valid_name.
+func ValidName(name string) bool {
+	if name == "" || len(name) > NameSize || name == "." || name == ".." {
+		return false
+	}
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return r == '/' || r == ':' || r == ' ' || '\t' <= r && r <= '\r'
+	})
+}
+
+// pickName resolves name in n: EINVAL if it cannot be one, EEXIST if it is
+// taken, ENFILE if a template has no free number. Linux: dev_get_valid_name.
+func (s *Stack) pickName(n *netns.Net, name string) (string, error) {
+	if !ValidName(name) {
+		return "", fmt.Errorf("core: device name %q: %w", name, syscall.EINVAL)
+	}
+	at := strings.Index(name, "%")
+	if at < 0 {
+		if _, taken := s.byName.Get(n, name); taken {
+			return "", fmt.Errorf("core: device %s: %w", name, syscall.EEXIST)
+		}
+		return name, nil
+	}
+	if !strings.HasPrefix(name[at:], "%d") || strings.Contains(name[at+2:], "%") {
+		return "", fmt.Errorf("core: device name %q: %w", name, syscall.EINVAL)
+	}
+	for i := range 8 * 4096 { // Linux: the bits of a page
+		try := name[:at] + strconv.Itoa(i) + name[at+2:]
+		if len(try) > NameSize {
+			break
+		}
+		if _, taken := s.byName.Get(n, try); !taken {
+			return try, nil
+		}
+	}
+	return "", fmt.Errorf("core: device name %q: %w", name, syscall.ENFILE)
+}
+
+// Register makes the device that spec describes, in n; under rtnl. Errors are
+// those of pickName, EBUSY for a taken index, EINVAL for a bad MTU or address.
+// Linux: register_netdevice.
+func (s *Stack) Register(n *netns.Net, spec DeviceSpec) (*Device, error) {
+	d := &Device{stack: s, driver: spec.Driver, kind: spec.Kind, hw: spec.Hardware, real: spec.Real,
+		fixedN: spec.NetLocal, lower: spec.Lower, txqlen: spec.TxQLen}
+	if d.hw == 0 {
+		d.hw = 1
+	}
+	flags := spec.Flags
+	if flags == 0 {
+		flags = FlagBroadcast | FlagMulticast
+	}
+	if spec.Carrier {
+		flags |= FlagLowerUp
+	}
+	d.flags.Store(flags)
+	if spec.MTU == 0 {
+		spec.MTU = 1500
+	}
+	if spec.MTU < MinMTU || (spec.MTU > MaxMTU && flags&FlagLoopback == 0) {
+		return nil, fmt.Errorf("core: mtu %d of %s: %w", spec.MTU, spec.Name, syscall.EINVAL)
+	}
+	d.mtu.Store(uint32(spec.MTU))
+	if spec.Addr.IsMulticast() {
+		return nil, fmt.Errorf("core: address %v of %s: %w", spec.Addr, spec.Name, syscall.EADDRNOTAVAIL)
+	}
+	if spec.Addr.IsZero() && flags&FlagLoopback == 0 {
+		spec.Addr = randomMAC(n)
+	} else {
+		d.noAuto = true
+	}
+	d.addr.Store(packMAC(spec.Addr))
+	if err := s.list(n, d, spec.Name, spec.Index); err != nil {
+		return nil, err
+	}
+	s.notify(EventRegister, d)
+	return d, nil
+}
+
+// randomMAC draws a locally administered unicast address from n's stream.
+// Linux: eth_hw_addr_random.
+func randomMAC(n *netns.Net) wire.MAC {
+	return unpackMAC(n.Uint64()&0xfeff_ffff_ffff | 0x0200_0000_0000)
+}
+
+// list puts d into n under a name and an index. Linux: list_netdevice.
+func (s *Stack) list(n *netns.Net, d *Device, name string, index int) error {
+	name, err := s.pickName(n, name)
+	if err != nil {
+		return err
+	}
+	home := s.nets.Own(n)
+	if index == 0 {
+		index = home.lastIndex + 1
+	} else if _, taken := s.byIndex.Get(n, index); taken || index < 0 {
+		return fmt.Errorf("core: interface index %d: %w", index, syscall.EBUSY)
+	}
+	if err := s.byName.Add(n, name, d); err != nil {
+		return fmt.Errorf("core: device %s: %w", name, err)
+	}
+	if err := s.byIndex.Add(n, index, d); err != nil {
+		s.byName.Delete(n, name)
+		return fmt.Errorf("core: interface index %d: %w", index, err)
+	}
+	home.lastIndex = max(home.lastIndex, index)
+	d.name.Store(&name)
+	d.index.Store(int64(index))
+	d.books.Store(s.ledger.Own(n))
+	d.net.Store(n)
+	d.listed = true
+	return nil
+}
+
+// Device returns n's device of that name, or nil. Linux: dev_get_by_name_rcu.
+func (s *Stack) Device(n *netns.Net, name string) *Device {
+	d, _ := s.byName.Get(n, name)
+	return d
+}
+
+// DeviceByIndex returns n's device of that index, or nil.
+// Linux: dev_get_by_index_rcu.
+func (s *Stack) DeviceByIndex(n *netns.Net, index int) *Device {
+	d, _ := s.byIndex.Get(n, index)
+	return d
+}
+
+// Devices returns n's devices in the order of their indexes.
+func (s *Stack) Devices(n *netns.Net) []*Device {
+	var all []*Device
+	for _, d := range s.byIndex.All(n) {
+		all = append(all, d)
+	}
+	slices.SortFunc(all, func(a, b *Device) int { return a.Index() - b.Index() })
+	return all
+}
+
+// unlist takes d and what must go with it out of their Nets: no new packet
+// finds them. A grace period must pass before finish. Linux:
+// unregister_netdevice_many, first half.
+func (s *Stack) unlist(d *Device, gone []*Device) []*Device {
+	if !d.listed {
+		return gone
+	}
+	s.down(d)
+	d.listed = false
+	n := d.Net()
+	s.byName.Delete(n, d.Name())
+	s.byIndex.Delete(n, d.Index())
+	gone = append(gone, d)
+	if l, ok := d.driver.(Leaver); ok {
+		for _, other := range l.Leave(d) {
+			gone = s.unlist(other, gone)
+		}
+	}
+	return gone
+}
+
+// finish ends an unlisted device after the grace period. Linux:
+// unregister_netdevice_many, second half.
+func (s *Stack) finish(d *Device) {
+	if d.master != nil {
+		s.dropMaster(d)
+	}
+	s.notify(EventUnregister, d)
+	s.flushNeigh(d)
+	w := s.Enter()
+	d.purge(w, DeviceDown)
+	w.Leave()
+}
+
+// Unregister takes d out of the machine, with its peer if it has one; under
+// rtnl. EOPNOTSUPP for a device that cannot be deleted, as loopback.
+// Linux: rtnl_dellink.
+func (s *Stack) Unregister(d *Device) error {
+	if d.Flags()&FlagLoopback != 0 {
+		return fmt.Errorf("core: delete %s: %w", d.Name(), syscall.EOPNOTSUPP)
+	}
+	gone := s.unlist(d, nil)
+	s.Sys.Synchronize()
+	for _, d := range gone {
+		s.finish(d)
+	}
+	return nil
+}
+
+// preExit takes a dying Net's devices off: virtual ones die with it, real NICs
+// go back to the initial Net. Linux: default_device_exit_net and
+// default_device_exit_batch.
+func (s *Stack) preExit(n *netns.Net) {
+	home := s.nets.Own(n)
+	for _, d := range s.Devices(n) {
+		home.leaving = s.unlist(d, home.leaving)
+	}
+}
+
+// exit runs after the grace period.
+func (s *Stack) exit(n *netns.Net) {
+	home := s.nets.Of(n)
+	for _, d := range home.leaving {
+		s.finish(d)
+		if d.real && d.Net() == n {
+			s.goHome(d)
+		}
+	}
+	home.leaving = nil
+}
+
+// goHome lists a NIC whose Net died in the initial Net, under another name if
+// its own is taken there. Linux: default_device_exit_net, "dev%d".
+func (s *Stack) goHome(d *Device) {
+	to := s.Sys.Init()
+	if to == nil || to == d.Net() {
+		return
+	}
+	name, index := d.Name(), d.Index()
+	if _, taken := s.byName.Get(to, name); taken {
+		name = "dev%d"
+	}
+	if _, taken := s.byIndex.Get(to, index); taken {
+		index = 0
+	}
+	if err := s.list(to, d, name, index); err == nil {
+		s.notify(EventRegister, d)
+	}
+}
+
+// Move puts d into another Net as if it were unregistered here and registered
+// there: down, a grace period, its addresses, routes, neighbours and queued
+// packets gone, then a free name and index. Under rtnl. name is a new name, or
+// "" to keep the old one. Errors: EINVAL for a device that may not move, EEXIST
+// if the name is taken. Linux: __dev_change_net_namespace.
+func (s *Stack) Move(d *Device, to *netns.Net, name string) error {
+	from := d.Net()
+	if from == to {
+		if name != "" && name != d.Name() {
+			return s.Rename(d, name)
+		}
+		return nil
+	}
+	if d.fixedN || d.Flags()&FlagLoopback != 0 {
+		return fmt.Errorf("core: move %s: %w", d.Name(), syscall.EINVAL)
+	}
+	if !to.Hold() {
+		return fmt.Errorf("core: move %s: namespace is gone: %w", d.Name(), syscall.EINVAL)
+	}
+	defer to.Put()
+	want := name
+	if want == "" {
+		want = d.Name()
+	}
+	if _, taken := s.byName.Get(to, want); taken && !strings.Contains(want, "%") {
+		return fmt.Errorf("core: move %s: %w", d.Name(), syscall.EEXIST)
+	}
+	if m, ok := d.driver.(Mover); ok {
+		if err := m.Move(d, to); err != nil {
+			return err
+		}
+	}
+	s.down(d)
+	d.listed = false
+	s.byName.Delete(from, d.Name())
+	s.byIndex.Delete(from, d.Index())
+	s.Sys.Synchronize()
+	s.finish(d)
+	index := d.Index()
+	if _, taken := s.byIndex.Get(to, index); taken {
+		index = 0
+	}
+	if err := s.list(to, d, want, index); err != nil {
+		// The name was checked above; a Net that died meanwhile leaves the
+		// device without a place, so it goes home or stays where it was.
+		if back := s.list(from, d, d.Name(), d.Index()); back == nil {
+			s.notify(EventRegister, d)
+		}
+		return err
+	}
+	s.notify(EventRegister, d)
+	return nil
+}

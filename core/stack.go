@@ -1,0 +1,108 @@
+package core
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"nsmodel/netns"
+)
+
+// A Config says where core's tables stand. The zero value is Linux's defaults.
+type Config struct {
+	Devices netns.Placement // devices by name and by index; default Replicated
+	MIB     netns.Placement // ledgers; default Replicated
+	Neigh   netns.Placement // neighbours; default Tagged
+	// Gates are rows added to those of [DefaultGates], for families that tests
+	// and later work bring along.
+	Gates []GateRow
+	// Backlog is how many packets wait at most at a receiving device before
+	// they are dropped, per device; 0 is Linux's netdev_max_backlog, 1000.
+	Backlog int
+}
+
+// A Stack is the networking of one machine: what all its namespaces share.
+type Stack struct {
+	// fixed once the machine is wired
+	Sys       *netns.System
+	gates     []GateRow
+	protocols []protocol
+	notifiers []notifier
+	families  []family
+	kinds     []*Kind
+	neighOps  [2]*NeighOps
+	backlog   int
+	wake      func(*Worker) // tells a sleeping worker that there is work; may be nil
+
+	byName  *netns.Table[string, *Device]
+	byIndex *netns.Table[int, *Device]
+	ledger  *netns.Cell[Ledger]
+	nets    netns.Slot[perNet]
+	neigh   *netns.Table[neighKey, *Neighbour]
+	neighs  *netns.Cell[neighNet]
+
+	workers []*Worker // under rtnl; the polled ones
+	spareMu sync.Mutex
+	spare   []*Worker     // under spareMu; idle process contexts
+	seats   atomic.Uint32 // how process contexts spread over workers
+	depot   depot
+
+	dead Ledger // what the Nets that are gone had counted
+}
+
+// perNet is core's own state of one Net. Linux: the parts of struct net that
+// net/core/dev.c owns.
+type perNet struct {
+	lastIndex int       // under rtnl; the highest interface index handed out
+	leaving   []*Device // under rtnl; unlisted by a dying Net, to be finished after the grace period
+}
+
+// New builds the networking of one machine on sys. Everything that registers
+// with it must do so before sys boots.
+func New(sys *netns.System, c Config) *Stack {
+	s := &Stack{Sys: sys, backlog: c.Backlog}
+	if s.backlog == 0 {
+		s.backlog = 1000
+	}
+	s.gates = append(DefaultGates(), c.Gates...)
+	for i := range s.gates {
+		s.gates[i].bind()
+	}
+	place := func(p, otherwise netns.Placement) netns.Placement {
+		if p == netns.Default {
+			return otherwise
+		}
+		return p
+	}
+	devices := place(c.Devices, netns.Replicated)
+	s.ledger = netns.NewCell(sys, "mib", place(c.MIB, netns.Replicated), func(*netns.Net) *Ledger { return new(Ledger) })
+	netns.Register(sys, netns.Ops[struct{}]{ // leaves after the devices, whose last packets it still counts
+		Name: "ledger", Place: netns.Replicated, Make: func() *struct{} { return new(struct{}) },
+		Exit: func(n *netns.Net, _ *struct{}) { s.dead.add(s.ledger.Of(n)) },
+	})
+	s.byName = netns.NewTable[string, *Device](sys, "devname", devices, netns.Keyed[string]())
+	s.byIndex = netns.NewTable[int, *Device](sys, "devindex", devices, func(i int) uint64 { return uint64(i) * 0x9e3779b97f4a7c15 })
+	s.nets = netns.Register(sys, netns.Ops[perNet]{
+		Name:    "netdev",
+		Place:   netns.Replicated,
+		Make:    func() *perNet { return new(perNet) },
+		Enter:   s.enter,
+		PreExit: s.preExit,
+		Exit:    func(n *netns.Net, _ *perNet) { s.exit(n) },
+	})
+	s.initNeigh(place(c.Neigh, netns.Tagged))
+	return s
+}
+
+// enter opens n's ledger, so that devices and packets can point at it.
+func (s *Stack) enter(n *netns.Net) error {
+	s.ledger.Own(n)
+	return nil
+}
+
+// SetWake gives the function that wakes a sleeping worker, called whenever a
+// packet is queued for w from outside its Poll. It is set before traffic.
+func (s *Stack) SetWake(f func(w *Worker)) { s.wake = f }
+
+// Outstanding returns how many packets are out of the pools: 0 when nothing is
+// queued anywhere. Exact when no worker runs.
+func (s *Stack) Outstanding() int64 { return s.depot.out.Load() }

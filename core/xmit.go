@@ -1,0 +1,119 @@
+package core
+
+import "sync"
+
+// Xmit sends p, whose data starts at the Ethernet header, by d, and takes it.
+// Linux: __dev_queue_xmit.
+func (d *Device) Xmit(w *Worker, p *Packet) {
+	p.Dev = d
+	if !d.live.Load() {
+		d.stats.txDropped.Add(1)
+		w.Drop(p, DeviceDown)
+		return
+	}
+	if q := d.qdisc; q != nil {
+		q.xmit(w, d, p)
+		return
+	}
+	d.send(w, p)
+}
+
+// send hands p to the driver: it leaves its Net here.
+func (d *Device) send(w *Worker, p *Packet) {
+	d.tap(w, p, true)
+	d.stats.txPackets.Add(1)
+	d.stats.txBytes.Add(uint64(p.Len()))
+	d.books.Load().sent.Add(1)
+	d.driver.Xmit(w, d, p)
+}
+
+// Release frees p after a driver has sent it, or has lost it and counted that
+// at the device: in the ledger it was sent.
+func (w *Worker) Release(p *Packet) { w.free(p) }
+
+// A pfifo is the sending queue of a device whose driver can be busy: first in,
+// first out, a bounded number of packets, the newest dropped when it is full.
+// Linux: pfifo_qdisc_ops, net/sched/sch_fifo.c.
+type pfifo struct {
+	mu      sync.Mutex
+	packets packetList
+	limit   int
+	stopped bool // the driver is busy
+}
+
+// SetPfifo gives d a sending queue of limit packets; under rtnl, while down.
+func (d *Device) SetPfifo(limit int) {
+	d.txqlen = limit
+	d.qdisc = &pfifo{limit: limit}
+}
+
+func (q *pfifo) xmit(w *Worker, d *Device, p *Packet) {
+	q.mu.Lock()
+	if !q.stopped && q.packets.n == 0 { // Linux: TCQ_F_CAN_BYPASS
+		q.mu.Unlock()
+		d.send(w, p)
+		return
+	}
+	if q.packets.n >= q.limit {
+		q.mu.Unlock()
+		d.stats.txDropped.Add(1)
+		w.Drop(p, QdiscDrop)
+		return
+	}
+	q.packets.push(p)
+	d.books.Load().held.Add(1)
+	q.mu.Unlock()
+}
+
+// StopQueue says that the driver can take no more: packets wait in the queue.
+// Linux: netif_stop_queue.
+func (d *Device) StopQueue() {
+	if q := d.qdisc; q != nil {
+		q.mu.Lock()
+		q.stopped = true
+		q.mu.Unlock()
+	}
+}
+
+// WakeQueue says that the driver can take packets again, and sends what waits
+// until it is stopped anew. Linux: netif_wake_queue.
+func (d *Device) WakeQueue(w *Worker) {
+	q := d.qdisc
+	if q == nil {
+		return
+	}
+	q.mu.Lock()
+	q.stopped = false
+	for !q.stopped && q.packets.n > 0 {
+		p := q.packets.pop()
+		d.books.Load().held.Add(-1)
+		q.mu.Unlock()
+		d.send(w, p)
+		q.mu.Lock()
+	}
+	q.mu.Unlock()
+}
+
+func (q *pfifo) purge(w *Worker, d *Device, reason Reason) {
+	q.mu.Lock()
+	batch := q.packets
+	q.packets = packetList{}
+	q.stopped = false
+	q.mu.Unlock()
+	for p := batch.pop(); p != nil; p = batch.pop() {
+		d.books.Load().held.Add(-1)
+		d.stats.txDropped.Add(1)
+		w.Drop(p, reason)
+	}
+}
+
+// QueueLen returns how many packets wait to be sent by d.
+func (d *Device) QueueLen() int {
+	q := d.qdisc
+	if q == nil {
+		return 0
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.packets.n
+}
