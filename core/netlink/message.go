@@ -97,7 +97,6 @@ type AddrAttr uint8
 // Attributes of an Addr.
 const (
 	AddrCacheInfo AddrAttr = 1 << iota // IFA_CACHEINFO: Valid and Preferred
-	AddrScope                          // the request's user gave a scope (in the header there is no "absent")
 )
 
 // A Neigh is a neighbour, a proxy entry, or (family AF_BRIDGE) a bridge's
