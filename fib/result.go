@@ -1,0 +1,35 @@
+package fib
+
+import "net/netip"
+
+// A Result is the answer to a lookup: a plain value whose parts are immutable,
+// so it stays good, if no longer true, after the routes change.
+// Linux: struct fib_result.
+type Result struct {
+	Hop   *NextHop // the chosen next hop; nil if the route's type has none. Never write to it
+	Type  Type
+	Scope Scope
+	Table uint32
+	alias *alias
+}
+
+// Prefix returns the prefix that matched.
+func (r Result) Prefix() netip.Prefix { return r.alias.prefix() }
+
+// Src returns the route's preferred source; the zero Addr if it has none.
+func (r Result) Src() netip.Addr { return r.alias.info.src }
+
+// MTU returns the route's own MTU in bytes, or 0.
+func (r Result) MTU() int { return int(r.alias.info.mtu) }
+
+// AdvMSS returns the route's own advertised segment size in bytes, or 0.
+func (r Result) AdvMSS() int { return int(r.alias.info.advmss) }
+
+// Metric returns the route's metric.
+func (r Result) Metric() uint32 { return r.alias.info.metric }
+
+// Proto tells who made the route (RTPROT_*).
+func (r Result) Proto() uint8 { return r.alias.info.proto }
+
+// Route returns the whole route; for dumps, not for the packet path.
+func (r Result) Route() Route { return r.alias.route() }
