@@ -1,0 +1,213 @@
+package netns
+
+import (
+	"hash/maphash"
+	"iter"
+	"sync/atomic"
+	"syscall"
+)
+
+// A Table maps (Net, K) to V. Lookups take no lock, allocate nothing, and see
+// each entry whole. Which Placement it has, no caller can tell.
+//
+// Linux: a hash table of struct hlist_nulls_head, such as tcp_hashinfo.ehash.
+type Table[K comparable, V any] struct {
+	slot Slot[hash[K, V]]
+	sum  func(K) uint64
+	salt func(ID) uint64
+}
+
+// NewTable registers a table under a name unique in s, before Boot, with its hash
+// function. Where strangers choose the keys, that is [Keyed].
+func NewTable[K comparable, V any](s *System, name string, place Placement, sum func(K) uint64) *Table[K, V] {
+	if s.config.Collide {
+		sum = func(K) uint64 { return 0 }
+	}
+	t := &Table[K, V]{sum: sum, salt: s.salt}
+	walk := s.config.Walk && place == Tagged
+	t.slot = register(s, Ops[hash[K, V]]{
+		Name:  name,
+		Place: place,
+		Make:  func() *hash[K, V] { return newHash[K, V](place, s.config.Buckets) },
+		Exit: func(n *Net, h *hash[K, V]) {
+			if h != t.slot.empty {
+				h.sweep(n, t.account(n), walk)
+			}
+		},
+	}, true)
+	return t
+}
+
+// Keyed returns a hash function with a secret of its own, so that nobody outside
+// can choose keys that collide. Where entries hang is never visible, so the secret
+// does not touch a System's determinism. Linux: siphash with a boot-time key.
+func Keyed[K comparable]() func(K) uint64 {
+	seed := maphash.MakeSeed()
+	return func(k K) uint64 { return maphash.Comparable(seed, k) }
+}
+
+// Get returns what n holds under k.
+func (t *Table[K, V]) Get(n *Net, k K) (v V, ok bool) {
+	h, sum := t.slot.Of(n), t.sum(k)
+	for e := chain(*h.chains.Load(), sum, n.salt).Load(); e != nil; e = e.next.Load() {
+		if e.is(n, sum, &k) {
+			return e.val, true
+		}
+	}
+	return v, false
+}
+
+// Add files v under k. Errors, bare: EEXIST if n holds k already, ENOBUFS if n
+// holds as many entries as its cap allows, ESRCH if n has exited.
+func (t *Table[K, V]) Add(n *Net, k K, v V) error { return t.put(n, k, v, false) }
+
+// Set files v under k in place of what n holds there, whose place in the order of
+// [Table.All] it takes, or else adds it. Errors, bare: ENOBUFS and ESRCH as Add.
+func (t *Table[K, V]) Set(n *Net, k K, v V) error { return t.put(n, k, v, true) }
+
+func (t *Table[K, V]) put(n *Net, k K, v V, replace bool) error {
+	h, sum := t.slot.Own(n), t.sum(k)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n.exited.Load() { // under mu: what came before is swept, the rest refused
+		return syscall.ESRCH
+	}
+	at := h.find(n, sum, k)
+	if at != nil && !replace {
+		return syscall.EEXIST
+	}
+	if at != nil {
+		h.replace(at, v)
+		return nil
+	}
+	own := t.openAccount(n)
+	if limit := own.limit.Load(); limit > 0 && own.count.Load() >= limit {
+		return syscall.ENOBUFS
+	}
+	if h.full() {
+		h.grow(t.salt)
+	}
+	h.add(n, own, sum, k, v)
+	return nil
+}
+
+// Delete takes k away from n and returns what was there.
+func (t *Table[K, V]) Delete(n *Net, k K) (v V, ok bool) {
+	h, sum := t.slot.Of(n), t.sum(k)
+	if h == t.slot.empty {
+		return v, false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at := h.find(n, sum, k)
+	if at == nil {
+		return v, false
+	}
+	e := at.Load()
+	h.unlink(at, e)
+	t.account(n).drop(e)
+	return e.val, true
+}
+
+// All yields n's entries in the order of Add, under either placement. It is a
+// snapshot: the body may change the table.
+func (t *Table[K, V]) All(n *Net) iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		for _, e := range t.snapshot(n) {
+			if !yield(e.key, e.val) {
+				return
+			}
+		}
+	}
+}
+
+func (t *Table[K, V]) snapshot(n *Net) []*entry[K, V] {
+	h := t.slot.Of(n)
+	if h == t.slot.empty {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	own := t.account(n)
+	if own == nil {
+		return nil
+	}
+	list := make([]*entry[K, V], 0, own.count.Load())
+	for e := own.root.after; e != &own.root; e = e.after {
+		list = append(list, e)
+	}
+	return list
+}
+
+// Len returns how many entries n holds.
+func (t *Table[K, V]) Len(n *Net) int {
+	if own := t.account(n); own != nil {
+		return int(own.count.Load())
+	}
+	return 0
+}
+
+// SetCap allows n at most limit entries; 0 takes the limit away. Entries beyond a
+// lowered limit stay. The limit is n's alone: one that all Nets shared would tell
+// them of each other. Linux: a per-netns sysctl such as nf_conntrack_max.
+func (t *Table[K, V]) SetCap(n *Net, limit int) {
+	own := t.account(n)
+	if own == nil && limit <= 0 {
+		return
+	}
+	if own == nil {
+		own = t.openAccount(n)
+	}
+	own.limit.Store(int64(max(limit, 0)))
+}
+
+// account is what one table, known by its slot, keeps for one Net; of is an
+// *ownList of that table's types.
+type account struct {
+	slot int
+	of   any
+}
+
+// ownList holds a Net's entries of one table in the order of Add, as a ring.
+type ownList[K comparable, V any] struct {
+	root  entry[K, V] // under the home's mu; an entry only in its before and after
+	count atomic.Int64
+	limit atomic.Int64 // 0: none
+}
+
+// account returns n's list, or nil if n never had an entry. A Net uses few tables,
+// so a scan beats a map, and a Net that uses none pays nothing.
+func (t *Table[K, V]) account(n *Net) *ownList[K, V] {
+	p := n.accounts.Load()
+	if p == nil {
+		return nil
+	}
+	for i := range *p {
+		if a := &(*p)[i]; a.slot == t.slot.i {
+			return a.of.(*ownList[K, V])
+		}
+	}
+	return nil
+}
+
+// openAccount returns n's list, which it makes if need be.
+func (t *Table[K, V]) openAccount(n *Net) *ownList[K, V] {
+	if own := t.account(n); own != nil {
+		return own
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	own := t.account(n)
+	if own != nil {
+		return own
+	}
+	own = new(ownList[K, V])
+	own.root.before, own.root.after = &own.root, &own.root
+	var list []account
+	if p := n.accounts.Load(); p != nil {
+		list = append(list, *p...)
+	}
+	list = append(list, account{t.slot.i, own})
+	n.accounts.Store(&list)
+	return own
+}
