@@ -159,8 +159,8 @@ func (w *Worker) schedule(d *Device) {
 	t.ready = append(t.ready, d)
 	t.pending.Store(true)
 	t.mu.Unlock()
-	if f := w.Stack.wake; f != nil && t != w {
-		f(t)
+	if f := w.Stack.wake.Load(); f != nil && t != w {
+		(*f)(t)
 	}
 }
 
