@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sys/unix"
-
 	"nsmodel/core/netlink"
 )
 
@@ -195,12 +193,4 @@ func (t *tool) run() int {
 		return 255 // bridge ends with what its functions return, and that is -1
 	}
 	return status
-}
-
-// family returns the family of a dump: IPv4 unless the user has said another.
-func dumpFamily(f uint8) uint8 {
-	if f == unix.AF_UNSPEC {
-		return unix.AF_INET
-	}
-	return f
 }
