@@ -16,6 +16,9 @@ import (
 	"nsmodel/core/netlink"
 )
 
+// rewrite needs a machine without named Nets of its own, or one hidden from it:
+//
+//	unshare -mn sh -c 'mount -t tmpfs none /run/netns; go test ./lab -rewrite'
 var rewrite = flag.Bool("rewrite", false, "make the printers' goldens anew, as root, with the kernel and iproute2 of this machine")
 
 // dumps are what print.state keeps of each Net: enough to fill the messages.

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -10,9 +9,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/gopacket/gopacket/pcapgo"
-	"golang.org/x/sys/unix"
 
 	"nsmodel/core/netlink"
 )
@@ -78,7 +74,11 @@ ip netns add green
 ip link set v0 netns green
 ip netns del red
 ip -n red link
+ip link set v0 netns 1
 `)
+	if l := m.changes[4].(*netlink.Link); l.NewNet != "" || l.Has != netlink.LinkNewNet {
+		t.Errorf("%+v", l)
+	}
 	same(t, got, `$ ip -n red link set w0 master br0
 $ ip -n red route add 10.0.0.0/8 nexthop dev br0 nexthop dev w0
 $ ip link add c0 link v0 netns red type passthrough
@@ -92,6 +92,7 @@ $ ip netns del red
 $ ip -n red link
 Cannot open network namespace "red": No such file or directory
 [exit 255]
+$ ip link set v0 netns 1
 `)
 	if l := m.changes[0].(*netlink.Link); l.Index != 5 || l.Master != 6 {
 		t.Errorf("%+v", l)
@@ -331,57 +332,6 @@ from 10.0.0.1:4000 "x"
 	if again := Normalise(lab, got); again != got {
 		t.Error("normalising twice is not normalising once")
 	}
-}
-
-func TestCapture(t *testing.T) {
-	var b bytes.Buffer
-	c, err := NewCapture(&b, CaptureName("red", "v0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	frame := bytes.Repeat([]byte{7}, 60)
-	for _, x := range []struct {
-		name string
-		at   time.Duration
-	}{{"red:v0", 1500 * time.Microsecond}, {"v1", 2 * time.Second}, {"red:v0", 3*time.Second + 1}} {
-		if err := c.Write(x.name, x.at, frame); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := c.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	r, err := pcapgo.NewNgReader(&b, pcapgo.NgReaderOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"red:v0 1500000", "v1 2000000000", "red:v0 3000000001"} {
-		data, info, err := r.ReadPacketData()
-		if err != nil || !bytes.Equal(data, frame) {
-			t.Fatal(data, err)
-		}
-		i, _ := r.Interface(info.InterfaceIndex)
-		if got := fmt.Sprint(i.Name, " ", info.Timestamp.UnixNano()); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-	}
-	if CaptureName("", "eth0") != "eth0" {
-		t.Error("the initial Net's devices have no prefix")
-	}
-}
-
-// TestDetails covers what -d shows of the model's own kinds.
-func TestDetails(t *testing.T) {
-	m := &toy{nets: map[string]*toyNet{"": {msgs: []netlink.Message{
-		&netlink.Link{Index: 3, Name: "br0", Type: unix.ARPHRD_ETHER, Info: "bridge", MinMTU: 68, MaxMTU: 65535, TxQueues: 1, RxQueues: 1,
-			Has: netlink.LinkMTU, MTU: 1500, BridgeInfo: &netlink.Bridge{Has: netlink.BridgeAgeingTime | netlink.BridgeVLANFiltering, AgeingTime: time.Minute, VLANFiltering: true}},
-		&netlink.Link{Index: 4, Name: "p0", Type: unix.ARPHRD_NONE, Info: "passthrough", PortInfo: "bridge", Has: netlink.LinkLink | netlink.LinkBroadcast, Flags: unix.IFF_POINTOPOINT | 1<<28},
-	}}}}
-	same(t, session(t, m, "ip -d link\nip -d -j link show p0\n"), "$ ip -d link\n"+
-		"3: br0: <> mtu 1500 mode DEFAULT \n    link/ether  promiscuity 0  allmulti 0 minmtu 68 maxmtu 65535 \n    bridge ageing_time 6000 vlan_filtering 1 numtxqueues 1 numrxqueues 1 \n"+
-		"4: p0@NONE: <POINTOPOINT,10000000> mode DEFAULT \n    link/none  peer 00:00:00:00:00:00 promiscuity 0  allmulti 0 minmtu 0 maxmtu 0 \n    passthrough \n    bridge_slave numtxqueues 0 numrxqueues 0 \n"+
-		"$ ip -d -j link show p0\n"+
-		`[{"ifindex":4,"link":null,"ifname":"p0","flags":["POINTOPOINT","10000000"],"linkmode":"DEFAULT","link_type":"none","link_pointtopoint":true,"broadcast":"00:00:00:00:00:00","promiscuity":0,"allmulti":0,"min_mtu":0,"max_mtu":0,"linkinfo":{"info_kind":"passthrough","info_slave_kind":"bridge"},"num_tx_queues":0,"num_rx_queues":0}]`+"\n")
 }
 
 func ExampleInterp() {

@@ -106,13 +106,19 @@ func (t *tool) nsids() map[string]int {
 	return ids
 }
 
-// missingNet returns the Net that a link is to go to, if there is none such.
+// missingNet returns the Net that a link, or its peer, is to go to, if there is
+// none such.
 func (t *tool) missingNet(l *netlink.Link) string {
 	for ; l != nil; l = l.Peer {
 		if l.Has&netlink.LinkNewNet == 0 {
 			continue
 		}
-		if _, err := t.m.Netns(NetnsCheck, l.NewNet); err != nil {
+		_, err := t.m.Netns(NetnsCheck, l.NewNet)
+		switch {
+		case err == nil:
+		case l.NewNet == "1": // the process 1, which lives in the initial Net
+			l.NewNet = ""
+		default:
 			return l.NewNet
 		}
 	}
