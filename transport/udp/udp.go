@@ -53,7 +53,7 @@ func (u *UDP) receive(w *core.Worker, p *core.Packet, ip wire.IPv4) {
 		return
 	}
 	src, dst := ip.Src4(), ip.Dst4()
-	if p.Checksum == core.ChecksumNone && h.Checksum() != 0 && !h.ChecksumOK(src, dst) {
+	if p.Checksum == core.ChecksumNone && h.Checksum() != 0 && !h.ChecksumOK4(src, dst) {
 		w.Drop(p, core.BadL4Checksum)
 		return
 	}
