@@ -1,0 +1,44 @@
+package link
+
+import (
+	"fmt"
+
+	"nsmodel/core"
+	"nsmodel/netns"
+)
+
+// Config says how the devices are built. The zero value is Linux's defaults.
+type Config struct {
+	// FDB is where the bridges' forwarding entries stand; default Replicated.
+	FDB netns.Placement
+}
+
+// Links are the kinds of device of one machine.
+type Links struct {
+	stack *core.Stack
+}
+
+// Register makes the kinds of device known to s and gives every Net its loopback
+// device. It is called before the System boots, once; EEXIST the second time.
+func Register(s *core.Stack, c Config) (*Links, error) {
+	l := &Links{stack: s}
+	registerLoopback(s)
+	for _, k := range []*core.Kind{vethKind(s)} {
+		if err := s.HandleKind(k); err != nil {
+			return nil, fmt.Errorf("link: %w", err)
+		}
+	}
+	return l, nil
+}
+
+// spec turns what a user asked for into a device's description.
+func spec(k *core.Kind, u core.LinkSpec, drv core.Driver) core.DeviceSpec {
+	s := core.DeviceSpec{Name: u.Name, Index: u.Index, Kind: k, Driver: drv, Addr: u.Addr, MTU: u.MTU, TxQLen: u.TxQLen}
+	if s.Name == "" {
+		s.Name = k.Name + "%d"
+	}
+	if s.TxQLen == 0 {
+		s.TxQLen = 1000 // Linux: DEFAULT_TX_QUEUE_LEN, shown although no queue is there
+	}
+	return s
+}
