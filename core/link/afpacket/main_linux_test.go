@@ -3,6 +3,7 @@ package afpacket_test
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"syscall"
@@ -147,10 +148,29 @@ func collect(t testing.TB, s *afpacket.Socket, want int, keep func(*afpacket.Fra
 			}
 		}
 	}
+	s.Release()
 	return got
+}
+
+// waitError reads and waits until the socket has an error pending.
+func waitError(s *afpacket.Socket) error {
+	batch := make([]afpacket.Frame, afpacket.Batch)
+	for range 20 {
+		for s.Read(batch) > 0 {
+		}
+		if _, err := s.Wait(100); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // experimental keeps the frames that (*wire).frame made.
 func experimental(f *afpacket.Frame) bool {
 	return len(f.Data) >= 14 && f.Data[12] == 0x88 && f.Data[13] == 0xb5
 }
+
+var mustPrefix = netip.MustParsePrefix
+
+// currentNamespace opens the namespace that the tests live in.
+func currentNamespace() (*rtnl.Namespace, error) { return rtnl.CurrentNamespace() }

@@ -3,7 +3,6 @@ package afpacket
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"os"
 	"unsafe"
 
@@ -30,12 +29,16 @@ type Socket struct {
 	fd    int
 	index int
 	vnet  bool
-	ring  ring
-	mem   []byte
+	// bypass: frames go past the queueing discipline
+	bypass bool
+	ring   ring
+	mem    []byte
 
-	rx receiver
-	tx sender
-	st counters
+	gathers bool // whether it pays to wait for more frames before reading
+
+	handed int // frames since the reader last slept; the reader's
+	tx     sender
+	st     counters
 }
 
 // ring is a mapped receive ring of either layout.
@@ -45,6 +48,9 @@ type ring interface {
 	read(frames []Frame) int
 	// release gives the frames of the last read back to the kernel.
 	release()
+	// pending reports whether the next read would find n frames, n at most
+	// gatherWant; a ring whose blocks hold batches looks for one only.
+	pending(n int) bool
 }
 
 // Open opens the interface of the calling thread's network namespace. When the
@@ -59,7 +65,7 @@ func Open(c Config) (*Socket, error) {
 		}
 		return nil, os.NewSyscallError("afpacket: socket", err)
 	}
-	s := &Socket{fd: fd, vnet: !c.NoVnetHdr}
+	s := &Socket{fd: fd, vnet: !c.NoVnetHdr, bypass: !c.Qdisc}
 	if err := s.setup(c); err != nil {
 		s.Close()
 		return nil, err
@@ -82,7 +88,6 @@ func (s *Socket) setup(c Config) error {
 	if err := s.mapRing(c, facts.MTU); err != nil {
 		return err
 	}
-	s.rx.init(s)
 	s.tx.init(s)
 	if c.Promisc {
 		m := unix.PacketMreq{Ifindex: int32(s.index), Type: unix.PACKET_MR_PROMISC}
@@ -197,16 +202,17 @@ func (s *Socket) mapRing(c Config, mtu int) error {
 	if c.kind() == RingV3 {
 		s.ring = &ring3{mem: s.mem, blockSize: size, blocks: blocks, vnet: s.vnet}
 	} else {
-		s.ring = newRing2(s, size, blocks, slot)
+		s.ring, s.gathers = newRing2(s, size, blocks, slot), true
 	}
 	return nil
 }
 
 // slotFor is the bytes of a TPACKET_V2 slot that holds a full frame of the MTU
-// behind the ring's own headers: a power of two, so that slots fill blocks.
+// behind the ring's own headers: an odd number of cache lines, so that the
+// slots' headers spread over the cache's sets.
 func slotFor(mtu int) int {
 	need := mtu + 14 + 4 + v2Header + vnetHdrLen + 16
-	return max(2048, 1<<bits.Len(uint(need-1)))
+	return ((need+63)/64 | 1) * 64
 }
 
 func (c *Config) kind() RingKind {

@@ -11,16 +11,15 @@ import (
 // Batch is the most frames one system call sends.
 const Batch = 64
 
-// receiver is the reader's side of a Socket.
-type receiver struct{}
-
-func (r *receiver) init(*Socket) {}
-
 // Read hands out up to len(frames) received frames straight from the ring and
 // returns how many; 0 when there are none. It makes no system call (but one a
 // frame for those too large for a TPACKET_V2 slot) and no allocation. The
 // frames of the Read before go back to the kernel.
-func (s *Socket) Read(frames []Frame) int { return s.ring.read(frames) }
+func (s *Socket) Read(frames []Frame) int {
+	n := s.ring.read(frames)
+	s.handed += n
+	return n
+}
 
 // Release gives the frames of the last Read back to the kernel. A reader that
 // stops reading for long calls it; otherwise the next Read does.
@@ -75,6 +74,14 @@ func (s *Socket) Write(frames []Out) (int, error) {
 		}
 		done += sent
 		atomic.AddUint64(&s.st.sent, uint64(sent))
+		if errno == unix.ENOBUFS && s.bypass && frames[done].Vnet.GSOType != GSONone {
+			errno = s.sendSegmented(frames[done : done+1])
+			if errno == 0 {
+				frames[done].Err = nil
+				done++
+				atomic.AddUint64(&s.st.sent, 1)
+			}
+		}
 		switch errno {
 		case 0, unix.EINTR:
 		case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM, unix.ENETDOWN, unix.ENXIO, unix.ENODEV, unix.EBADF:
@@ -86,6 +93,16 @@ func (s *Socket) Write(frames []Out) (int, error) {
 		}
 	}
 	return done, nil
+}
+
+// sendSegmented sends one frame through the queueing discipline. Past it the
+// kernel does not segment: where the interface cannot do it either, such a
+// frame fails with ENOBUFS for ever (__dev_direct_xmit in net/core/dev.c).
+func (s *Socket) sendSegmented(one []Out) syscall.Errno {
+	unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 0)
+	_, errno := s.send(one)
+	unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1)
+	return errno
 }
 
 // send makes one sendmmsg call for at most Batch frames.

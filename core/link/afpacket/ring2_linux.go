@@ -45,7 +45,7 @@ func newRing2(s *Socket, blockSize, blocks, slot int) *ring2 {
 func (r *ring2) read(frames []Frame) int {
 	r.release()
 	n, at := 0, r.head
-	frames = frames[:min(len(frames), len(r.slots))]
+	frames = frames[:min(len(frames), len(r.slots)-gatherWant)]
 	for n < len(frames) {
 		h := r.slots[at]
 		status := atomic.LoadUint32(&h.Status)
@@ -97,6 +97,11 @@ func (r *ring2) oversize(f *Frame) {
 	}
 	f.Data = b[skip:n]
 	r.bigs++
+}
+
+func (r *ring2) pending(n int) bool {
+	at := (r.head + min(r.held+n, len(r.slots)) - 1) % len(r.slots)
+	return atomic.LoadUint32(&r.slots[at].Status)&statusUser != 0
 }
 
 func (r *ring2) release() {

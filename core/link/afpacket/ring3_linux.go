@@ -85,6 +85,10 @@ func (r *ring3) open() bool {
 	return false
 }
 
+func (r *ring3) pending(int) bool {
+	return r.left > 0 || r.done < r.blocks && atomic.LoadUint32(&r.block(r.cur).h.Block_status)&statusUser != 0
+}
+
 func (r *ring3) release() {
 	for ; r.done > 0; r.done-- {
 		i := r.cur - r.done

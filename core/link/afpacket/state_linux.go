@@ -74,24 +74,6 @@ func (s *Socket) TakeError() error {
 	return nil
 }
 
-// Wait waits until there are frames to read, at most millis milliseconds (-1:
-// for ever), and reports whether there are. An error is the pending one, taken:
-// ENETDOWN when the interface went down or away.
-func (s *Socket) Wait(millis int) (bool, error) {
-	p := [1]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(p[:], millis)
-	if n <= 0 {
-		if err == unix.EINTR {
-			err = nil
-		}
-		return false, err
-	}
-	if p[0].Revents&unix.POLLERR != 0 {
-		err = s.TakeError()
-	}
-	return p[0].Revents&unix.POLLIN != 0, err
-}
-
 // Facts describes the interface under the socket, also after it was renamed.
 // ENODEV when it is gone.
 func (s *Socket) Facts() (Facts, error) {
