@@ -15,7 +15,8 @@ const fanoutIgnoreOutgoing = unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING
 
 const (
 	defaultBlockSize     = 128 << 10 // holds a 64 KiB GSO frame with its headers
-	defaultBlocks        = 8
+	defaultBlocksV2      = 16
+	defaultBlocksV3      = 8
 	defaultSendBuffer    = 1 << 20
 	defaultReceiveBuffer = 4 << 20
 	vnetHdrLen           = 10
@@ -29,11 +30,10 @@ type Socket struct {
 	fd    int
 	index int
 	vnet  bool
-	// bypass: frames go past the queueing discipline
-	bypass bool
-	ring   ring
-	mem    []byte
+	ring  ring
+	mem   []byte
 
+	bypass  bool // frames go past the queueing discipline
 	gathers bool // whether it pays to wait for more frames before reading
 
 	handed int // frames since the reader last slept; the reader's
@@ -172,7 +172,10 @@ func (s *Socket) options(c Config) error {
 
 // mapRing makes the receive ring and maps it.
 func (s *Socket) mapRing(c Config, mtu int) error {
-	size, blocks := or(c.BlockSize, defaultBlockSize), or(c.Blocks, defaultBlocks)
+	size, blocks := or(c.BlockSize, defaultBlockSize), or(c.Blocks, defaultBlocksV2)
+	if c.kind() == RingV3 {
+		blocks = or(c.Blocks, defaultBlocksV3)
+	}
 	page := os.Getpagesize()
 	if size < page || size%page != 0 || blocks < 1 || size > 1<<30/blocks {
 		return fmt.Errorf("afpacket: %s: %d blocks of %d bytes: sizes must be multiples of %d, at most 1 GiB together: %w",
