@@ -23,11 +23,11 @@
 // frames, V2 : V3 : recvmmsg
 //
 //	frame there and back, median     16 us : 1000 us : 19 us
-//	received frames/s, quiet            0.8-1 : 1 : 0.6   (V2 without gathering 0.6)
-//	received frames/s at 1514 bytes     0.9-1 : 1
-//	SwapLoop frames/s, quiet / loaded   0.83 / 0.55 : 1
-//	CPU time a swapped frame            1.2-1.7 : 1
-//	64 KB GSO frames, Gbit/s            15-25 : 18-19
+//	received frames/s                 0.75 : 1 : 0.5    (V2 without gathering 0.5)
+//	received frames/s at 1514 bytes   0.9 to 1.1 : 1
+//	SwapLoop frames/s                 0.9 : 1           (0.55 when both CPUs were taken)
+//	CPU time a swapped frame          1.2 to 1.7 : 1
+//	64 KB GSO frames, Gbit/s          15 to 25 : 18 to 19
 //
 // A kernel before 6.18 rounds V3's timer up to its tick, 4 ms at HZ=250. A
 // TCP connection or a ping through V3 pays this at every turn, so RingDefault

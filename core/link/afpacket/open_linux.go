@@ -233,19 +233,28 @@ func (s *Socket) FD() int { return s.fd }
 func (s *Socket) Vnet() bool { return s.vnet }
 
 // Close gives the ring back and leaves the interface as it was found: the
-// kernel drops the promiscuous and fanout memberships with the socket.
+// kernel drops the promiscuous and fanout memberships with the socket. The
+// frames of the last Read are gone with it, so reader and writer must have
+// stopped. A second Close does nothing.
 func (s *Socket) Close() error {
 	if s.fd < 0 {
 		return nil
 	}
 	if s.mem != nil {
 		unix.Munmap(s.mem)
-		s.mem, s.ring = nil, nil
+		s.mem, s.ring = nil, noRing{}
 	}
 	err := unix.Close(s.fd)
 	s.fd = -1
 	return err
 }
+
+// noRing is the ring of a closed socket.
+type noRing struct{}
+
+func (noRing) read([]Frame) int { return 0 }
+func (noRing) release()         {}
+func (noRing) pending(int) bool { return false }
 
 func htons(v uint16) uint16 {
 	b := [2]byte{byte(v >> 8), byte(v)}
