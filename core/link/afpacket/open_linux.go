@@ -15,7 +15,8 @@ const fanoutIgnoreOutgoing = unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING
 
 const (
 	defaultBlockSize     = 128 << 10 // holds a 64 KiB GSO frame with its headers
-	defaultBlocks        = 8
+	defaultBlocksV2      = 16
+	defaultBlocksV3      = 8
 	defaultSendBuffer    = 1 << 20
 	defaultReceiveBuffer = 4 << 20
 	vnetHdrLen           = 10
@@ -29,11 +30,10 @@ type Socket struct {
 	fd    int
 	index int
 	vnet  bool
-	// bypass: frames go past the queueing discipline
-	bypass bool
-	ring   ring
-	mem    []byte
+	ring  ring
+	mem   []byte
 
+	bypass  bool // frames go past the queueing discipline
 	gathers bool // whether it pays to wait for more frames before reading
 
 	handed int // frames since the reader last slept; the reader's
@@ -172,7 +172,10 @@ func (s *Socket) options(c Config) error {
 
 // mapRing makes the receive ring and maps it.
 func (s *Socket) mapRing(c Config, mtu int) error {
-	size, blocks := or(c.BlockSize, defaultBlockSize), or(c.Blocks, defaultBlocks)
+	size, blocks := or(c.BlockSize, defaultBlockSize), or(c.Blocks, defaultBlocksV2)
+	if c.kind() == RingV3 {
+		blocks = or(c.Blocks, defaultBlocksV3)
+	}
 	page := os.Getpagesize()
 	if size < page || size%page != 0 || blocks < 1 || size > 1<<30/blocks {
 		return fmt.Errorf("afpacket: %s: %d blocks of %d bytes: sizes must be multiples of %d, at most 1 GiB together: %w",
@@ -230,19 +233,28 @@ func (s *Socket) FD() int { return s.fd }
 func (s *Socket) Vnet() bool { return s.vnet }
 
 // Close gives the ring back and leaves the interface as it was found: the
-// kernel drops the promiscuous and fanout memberships with the socket.
+// kernel drops the promiscuous and fanout memberships with the socket. The
+// frames of the last Read are gone with it, so reader and writer must have
+// stopped. A second Close does nothing.
 func (s *Socket) Close() error {
 	if s.fd < 0 {
 		return nil
 	}
 	if s.mem != nil {
 		unix.Munmap(s.mem)
-		s.mem, s.ring = nil, nil
+		s.mem, s.ring = nil, noRing{}
 	}
 	err := unix.Close(s.fd)
 	s.fd = -1
 	return err
 }
+
+// noRing is the ring of a closed socket.
+type noRing struct{}
+
+func (noRing) read([]Frame) int { return 0 }
+func (noRing) release()         {}
+func (noRing) pending(int) bool { return false }
 
 func htons(v uint16) uint16 {
 	b := [2]byte{byte(v >> 8), byte(v)}

@@ -7,8 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const defaultRing = RingV2
-
 const v3Sockaddr = 48 // TPACKET_ALIGN(sizeof(struct tpacket3_hdr))
 
 // blockDesc is struct tpacket_block_desc with its only variant in place.

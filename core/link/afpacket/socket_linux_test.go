@@ -66,8 +66,7 @@ func TestFacts(t *testing.T) {
 	index, err := w.near.Index(w.nameN)
 	w.ok(err)
 	for range 2 {
-		f, err := s.Facts()
-		w.ok(err)
+		f := carrier(w, s, true)
 		if f.Name != w.nameN || f.Index != index || f.MTU != 1400 || f.MAC.String() != w.macN.String() || !f.Up || !f.Carrier {
 			t.Errorf("%+v", f)
 		}
@@ -78,8 +77,8 @@ func TestFacts(t *testing.T) {
 		w.ok(w.near.SetUp(w.nameN))
 	}
 	w.ok(w.far.SetDown(w.nameF))
-	if f, err := s.Facts(); err != nil || !f.Up || f.Carrier {
-		t.Errorf("with the far end down: %+v, %v", f, err)
+	if f := carrier(w, s, false); !f.Up || f.Carrier {
+		t.Errorf("with the far end down: %+v", f)
 	}
 	w.ok(w.near.AddAddr(w.nameN, netip.MustParsePrefix("10.9.1.1/24")))
 	a, err := afpacket.Addresses(w.nameN)
@@ -90,6 +89,21 @@ func TestFacts(t *testing.T) {
 		t.Errorf("addresses of an absent interface: %v", err)
 	}
 	w.near.DelLink(w.nameN)
+}
+
+// carrier returns the facts once the carrier is as wanted, which the kernel may
+// tell as much as a second late, or after three seconds.
+func carrier(w *wire, s *afpacket.Socket, want bool) (f afpacket.Facts) {
+	for range 60 {
+		var err error
+		f, err = s.Facts()
+		w.ok(err)
+		if f.Carrier == want {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return f
 }
 
 func TestDownAndUpAgain(t *testing.T) {
@@ -124,6 +138,23 @@ func TestDownAndUpAgain(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestOpenWhileDown(t *testing.T) {
+	for _, fanout := range []uint16{0, 80} {
+		w := newWire(t)
+		w.ok(w.near.SetDown(w.nameN))
+		s, far := w.open(afpacket.Config{Fanout: fanout}), w.openFar(afpacket.Config{})
+		if st := s.State(); st != afpacket.Down {
+			t.Errorf("state %v", st)
+		}
+		s.TakeError()
+		w.ok(w.near.SetUp(w.nameN))
+		w.send(far, afpacket.Out{Data: w.frame(60, 1)})
+		if collect(t, s, 1, experimental, func(*afpacket.Frame) {}) != 1 {
+			t.Errorf("fanout %d: nothing arrives", fanout)
+		}
+	}
 }
 
 func TestGoneAndPickedUpAgain(t *testing.T) {
@@ -177,9 +208,9 @@ func TestGoneAndPickedUpAgain(t *testing.T) {
 	}
 }
 
-// saw reports whether the watcher tells such an event within a second.
+// saw reports whether the watcher tells such an event within three seconds.
 func saw(w *afpacket.Watcher, is func(afpacket.Event) bool) bool {
-	for range 20 {
+	for range 60 {
 		events, err := w.Next()
 		if err != nil || slices.ContainsFunc(events, is) {
 			return err == nil

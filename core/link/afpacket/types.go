@@ -14,12 +14,14 @@ const (
 	RingV3                      // TPACKET_V3: frames packed in blocks, a wake-up a block
 )
 
+const defaultRing = RingV2
+
 // Config says how to open a socket. Everything but Interface may be zero.
 type Config struct {
 	Interface string   // an Ethernet interface in the calling thread's network namespace
 	Ring      RingKind // layout of the receive ring
 	BlockSize int      // bytes, a multiple of the page size; 0: 128 KiB
-	Blocks    int      // 0: 8, so that a socket pins 1 MiB
+	Blocks    int      // 0: 16 for RingV2, 8 for RingV3, so that a socket pins 2 or 1 MiB
 	Retire    int      // RingV3: milliseconds until a block with frames is handed over unfilled; 0: 1, the least there is
 
 	Fanout    uint16 // id of the PACKET_FANOUT_HASH group to join; 0: none
