@@ -405,6 +405,27 @@ func TestLookupNeverFindsTheDying(t *testing.T) {
 	}
 }
 
+// Between its last Put and its burial a Net is still in the directory; lookups know
+// better.
+func TestLookupBeforeBurial(t *testing.T) {
+	s := boot(t, New(Config{}))
+	n := add(t, s, "n")
+	n.alive.Store(0)
+	if _, err := s.ByName("n"); !errors.Is(err, syscall.ENOENT) {
+		t.Errorf("by name: %v", err)
+	}
+	if _, err := s.ByID(n.ID()); !errors.Is(err, syscall.ENOENT) {
+		t.Errorf("by ID: %v", err)
+	}
+	if got := names(s); got != "" { // the initial Net's alone
+		t.Errorf("Nets: %q", got)
+	}
+	if n.alive.Load() != 0 {
+		t.Error("counted up again")
+	}
+	s.dir.bury(n)
+}
+
 // A Net that begins to die while a batch exits waits for the next Reap.
 func TestDeathDuringReap(t *testing.T) {
 	s := New(Config{})

@@ -2,6 +2,7 @@ package netns
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -252,6 +253,84 @@ func TestSweep(t *testing.T) {
 			t.Error("the dead keeps its homes")
 		}
 	})
+}
+
+// From the first Exit on tables refuse, before their sweep as after it: what an
+// Exit adds would stay for ever.
+func TestExitCannotAdd(t *testing.T) {
+	for _, place := range places {
+		s := New(Config{})
+		var tb *Table[int, int]
+		var got []error
+		exit := func(name string) {
+			Register(s, Ops[int]{
+				Name: name, Make: func() *int { return new(int) },
+				PreExit: func(n *Net) { got = append(got, tb.Set(n, 1, 1)) },
+				Exit:    func(n *Net, _ *int) { got = append(got, tb.Add(n, 2, 2)) },
+			})
+		}
+		exit("exits after the sweep")
+		tb = NewTable[int, int](s, "t", place, sumInt)
+		exit("exits before the sweep")
+		boot(t, s)
+		n := add(t, s, "n")
+		n.HoldMemory()
+		kill(t, s, "n")
+		if want := []error{nil, nil, syscall.ESRCH, syscall.ESRCH}; !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", place, got, want)
+		}
+		n.PutMemory()
+	}
+}
+
+// Publish, never patch: a reader who is on the old chains, or stands on an entry
+// that is unlinked or replaced, still finds every other one that was there.
+func TestOldChainsStayWhole(t *testing.T) {
+	for _, place := range places {
+		s := New(Config{Collide: true}) // one chain: the most that could get lost
+		tb := NewTable[int, int](s, "t", place, sumInt)
+		n := boot(t, s).Init()
+		const count = firstShared
+		for k := range count {
+			tb.Add(n, k, k)
+		}
+		reach := func(e *entry[int, int]) (found []int) {
+			for ; e != nil; e = e.next.Load() {
+				found = append(found, e.key)
+			}
+			return found
+		}
+		chains := *tb.slot.Of(n).chains.Load()
+		head := chain(chains, 0, n.salt).Load()
+		before := reach(head)
+		if len(before) != count {
+			t.Fatalf("%d in the chain", len(before))
+		}
+
+		tb.Add(n, count, 0) // grows: the old chains are left alone
+		if &(*tb.slot.Of(n).chains.Load())[0] == &chains[0] {
+			t.Fatal("did not grow")
+		}
+		if got := reach(head); !slices.Equal(got, before) {
+			t.Errorf("%s: after growth the old chain leads to %v", place, got)
+		}
+
+		head = chain(*tb.slot.Of(n).chains.Load(), 0, n.salt).Load()
+		second := head.next.Load()
+		before = reach(second)
+		tb.Set(n, second.key, -1)
+		if got := reach(second); !slices.Equal(got, before) || second.val == -1 {
+			t.Errorf("%s: a replaced entry leads to %v, holds %d", place, got, second.val)
+		}
+		second = head.next.Load()
+		tb.Delete(n, second.key)
+		if got := reach(second); !slices.Equal(got, before) {
+			t.Errorf("%s: an unlinked entry leads to %v", place, got)
+		}
+		if _, ok := tb.Get(n, second.key); ok || tb.Len(n) != count {
+			t.Errorf("%s: the unlinked entry is found", place)
+		}
+	}
 }
 
 // An Add that races with the sweep is swept or refused.

@@ -246,6 +246,27 @@ func TestExitWaitsForCallback(t *testing.T) {
 	}
 }
 
+// The section of a callback begins before its timer leaves the heap. Between the two
+// the timer could not be stopped, nor would a grace period wait for it.
+func TestCallbackSectionCoversTake(t *testing.T) {
+	s := boot(t, New(Config{}))
+	var x Timer
+	x.Init(s.Init(), func(time.Duration) {})
+	x.Reset(0)
+	s.timers.mu.Lock() // holds Expire up where it would take x
+	var wg sync.WaitGroup
+	wg.Go(func() { s.Expire(1, -1) })
+	looks := 0
+	for ; s.timers.reader.count.Load()%2 == 0 && looks < 1e6; looks++ {
+		runtime.Gosched()
+	}
+	s.timers.mu.Unlock()
+	wg.Wait()
+	if looks == 1e6 {
+		t.Error("no section")
+	}
+}
+
 // Synchronize returns neither before the Readers inside have left, nor does it
 // wait for one that enters again, one outside, or one closed.
 func TestSynchronizeWaits(t *testing.T) {
@@ -272,8 +293,7 @@ func TestSynchronizeWaits(t *testing.T) {
 	}
 	left.Store(true)
 	for {
-		r.Exit()
-		r.Enter() // a new section is none of the old grace period's
+		r.count.Add(2) // Exit and Enter between two looks: a new section
 		select {
 		case waited := <-done:
 			if !waited {
