@@ -149,6 +149,7 @@ type neighNet struct {
 
 func (s *Stack) initNeigh(place netns.Placement) {
 	s.neigh = netns.NewTable[neighKey, *Neighbour](s.Sys, "neigh", place, netns.Keyed[neighKey]())
+	s.proxies = netns.NewTable[neighKey, *Device](s.Sys, "neighproxy", place, netns.Keyed[neighKey]())
 	s.neighs = netns.NewCell(s.Sys, "neighgc", netns.Replicated, func(*netns.Net) *neighNet { return new(neighNet) })
 	netns.Register(s.Sys, netns.Ops[struct{}]{
 		Name:    "neigh-exit",
@@ -200,6 +201,16 @@ func (s *Stack) Neighbours(n *netns.Net) []*Neighbour {
 func (s *Stack) Neighbour(d *Device, a netip.Addr) *Neighbour {
 	nb, _ := s.neigh.Get(d.Net(), neighKey{d.Index(), a})
 	return nb
+}
+
+// Last calls f with the network header on of the newest packet that waits for
+// nb, if one does; f must not keep it. Linux: neigh_probe, skb_peek_tail.
+func (nb *Neighbour) Last(f func(l3 []byte)) {
+	nb.mu.Lock()
+	defer nb.mu.Unlock()
+	if p := nb.waiting.tail; p != nil {
+		f(p.Bytes())
+	}
 }
 
 // NewNeighbour returns the entry of a at d, made if there was none. ENOBUFS
