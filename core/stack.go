@@ -3,6 +3,7 @@ package core
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"nsmodel/netns"
 )
@@ -31,7 +32,8 @@ type Stack struct {
 	kinds     []*Kind
 	neighOps  [2]*NeighOps
 	backlog   int
-	wake      func(*Worker) // tells a sleeping worker that there is work; may be nil
+	wake      atomic.Pointer[func(*Worker)] // tells a sleeping worker that there is work
+	epoch     atomic.Pointer[time.Time]     // the machine's boot as whoever runs it dates it
 
 	byName  *netns.Table[string, *Device]
 	byIndex *netns.Table[int, *Device]
@@ -100,8 +102,28 @@ func (s *Stack) enter(n *netns.Net) error {
 }
 
 // SetWake gives the function that wakes a sleeping worker, called whenever a
-// packet is queued for w from outside its Poll. It is set before traffic.
-func (s *Stack) SetWake(f func(w *Worker)) { s.wake = f }
+// packet is queued for it from outside its Poll; nil for none.
+func (s *Stack) SetWake(f func(w *Worker)) {
+	if f == nil {
+		s.wake.Store(nil)
+		return
+	}
+	s.wake.Store(&f)
+}
+
+// Epoch returns the moment of the machine's boot, to which times since boot are
+// added where an interface wants a date, as the deadlines of [net.Conn]. Unless
+// somebody said otherwise it is the Unix epoch: a machine has no clock of its
+// own.
+func (s *Stack) Epoch() time.Time {
+	if t := s.epoch.Load(); t != nil {
+		return *t
+	}
+	return time.Unix(0, 0)
+}
+
+// SetEpoch dates the machine's boot.
+func (s *Stack) SetEpoch(t time.Time) { s.epoch.Store(&t) }
 
 // Outstanding returns how many packets are out of the pools: 0 when nothing is
 // queued anywhere. Exact when no worker runs.

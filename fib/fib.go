@@ -7,9 +7,6 @@
 package fib
 
 import (
-	"net/netip"
-	"sync/atomic"
-
 	"nsmodel/core"
 	"nsmodel/netns"
 )
@@ -47,6 +44,8 @@ type Config struct {
 	// route is added through it; nil means that all are up.
 	Up      func(*core.Device) bool
 	Carrier func(*core.Device) bool
+	// Index finds a device of n by name for rules; 0: there is none.
+	Index func(n *netns.Net, name string) int32
 	// IgnoreLinkDown tells whether lookups pass over next hops of a device
 	// that has lost its carrier; nil means no.
 	// Linux: sysctl net.ipv4.conf.*.ignore_routes_with_linkdown.
@@ -60,7 +59,7 @@ type FIB struct {
 	conf  Config
 	homes *netns.Cell[home]
 	rules *netns.Cell[ruleHome]
-	stock []Rule // the rules of a Net that never changed them
+	stock *ruleSet // the rules of a Net that never changed them
 
 	// OnChange, if set before the first route, is told of each change to a
 	// route, under rtnl and after readers can see it.
@@ -92,27 +91,4 @@ func New(s *netns.System, c Config) *FIB {
 	f.homes = netns.NewCell(s, name+"-fib", c.FIB, func(*netns.Net) *home { return new(home) })
 	f.rules = netns.NewCell(s, name+"-rules", c.Rules, func(*netns.Net) *ruleHome { return new(ruleHome) })
 	return f
-}
-
-// A Flow is what routing looks at. Linux: struct flowi4.
-type Flow struct {
-	Dst, Src netip.Addr // Src may be the zero Addr: not chosen yet
-	Iif      int32      // index of the input device; loopback's (1) or 0 for local output
-	Oif      int32      // index of a device that the route must leave by, or 0
-	Mark     uint32
-	TOS      uint8
-	Proto    uint8  // IP protocol, for rules
-	SPort    uint16 // likewise
-	DPort    uint16
-	Scope    Scope  // only routes at least as near as this: Link for gateways, else Global
-	Hash     uint32 // chooses among several next hops, by its upper 31 bits
-
-	// IgnoreLinkState lets next hops without carrier through.
-	// Linux: FIB_LOOKUP_IGNORE_LINKSTATE.
-	IgnoreLinkState bool
-}
-
-// home is one Net's tables. All that readers follow hangs on one pointer.
-type home struct {
-	tables atomic.Pointer[tables]
 }

@@ -26,10 +26,10 @@ func (r Result) MTU() int { return int(r.alias.info.mtu) }
 func (r Result) AdvMSS() int { return int(r.alias.info.advmss) }
 
 // Metric returns the route's metric.
-func (r Result) Metric() uint32 { return r.alias.info.metric }
+func (r Result) Metric() uint32 { return r.alias.metric }
 
 // Proto tells who made the route (RTPROT_*).
-func (r Result) Proto() uint8 { return r.alias.info.proto }
+func (r Result) Proto() uint8 { return r.alias.proto }
 
 // Route returns the whole route; for dumps, not for the packet path.
 func (r Result) Route() Route { return r.alias.route() }

@@ -5,7 +5,6 @@ package ipv4
 
 import (
 	"net/netip"
-	"sync/atomic"
 
 	"nsmodel/core"
 	"nsmodel/core/netlink"
@@ -37,7 +36,8 @@ type Inet struct {
 
 	conf  *netns.Cell[Conf]              // net.ipv4.*
 	devs  core.DevSlot[device]           // what IPv4 keeps at a device
-	addrs *netns.Table[[4]byte, *addrAt] // who has an address. Linux: inet_addr_lst
+	addrs *netns.Table[[4]byte, []*Addr] // who has an address; the lists are immutable. Linux: inet_addr_lst
+	path  pathState                      // of the packet's way
 }
 
 // A Protocol is a transport. Linux: struct net_protocol.
@@ -59,13 +59,21 @@ type ICMPError struct {
 	From       netip.Addr // who sent it
 }
 
-// addrAt are the devices that hold one address in one Net: a published list.
-type addrAt struct {
-	holders atomic.Pointer[[]*Addr]
-}
-
 // New builds IPv4 on s; everything that registers with it must do so before the
 // machine boots.
 func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlink.Rtnetlink, c Config) (*Inet, error) {
-	panic("being built")
+	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl}
+	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags} {
+		if *p == netns.Default {
+			*p = netns.Replicated
+		}
+	}
+	in.FIB = fib.New(s.Sys, fib.Config{Family: fib.IPv4, FIB: c.FIB, Rules: c.Rules})
+	in.devs = core.NewDevSlot[device](0)
+	in.conf = netns.NewCell(s.Sys, "ipv4-sysctl", c.Sysctls, newConf)
+	in.addrs = netns.NewTable[[4]byte, []*Addr](s.Sys, "ipv4-addr", c.Addrs, netns.Keyed[[4]byte]())
+	if err := in.initPath(c); err != nil {
+		return nil, err
+	}
+	return in, nil
 }

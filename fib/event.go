@@ -1,0 +1,173 @@
+package fib
+
+import (
+	"net/netip"
+	"slices"
+
+	"nsmodel/core"
+	"nsmodel/netns"
+)
+
+// DeviceDown is told that d went down: its hops die, and routes that have no
+// other go. Routes of scope host, which are local addresses, stay. It returns
+// how many routes went. Under rtnl, as are all of these; none of the routes
+// that go is announced in Linux, so OnChange hears Flushed.
+// Linux: fib_disable_ip for NETDEV_DOWN.
+func (f *FIB) DeviceDown(n *netns.Net, d *core.Device) int {
+	return f.edit(n, f.onHops(d, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))
+}
+
+// DeviceGone is told that d leaves n: every route with a hop over d goes, local
+// addresses and routes with other hops included.
+// Linux: fib_disable_ip for NETDEV_UNREGISTER.
+func (f *FIB) DeviceGone(n *netns.Net, d *core.Device) int {
+	return f.edit(n, func(i *info) *info {
+		if slices.ContainsFunc(i.hops(), func(h NextHop) bool { return h.Dev == d }) {
+			return nil
+		}
+		return i
+	})
+}
+
+// DeviceUp is told that d came up, with or without carrier: hops over d in
+// routes that survived live again. It returns 0. Linux: fib_sync_up.
+func (f *FIB) DeviceUp(n *netns.Net, d *core.Device) int {
+	clear := HopDead
+	if f.conf.Carrier == nil || f.conf.Carrier(d) {
+		clear |= HopLinkDown
+	}
+	return f.edit(n, f.onHops(d, func(h *NextHop) { h.Flags &^= clear }))
+}
+
+// DeviceCarrier is told that d, which is up, gained or lost its carrier. Routes
+// stay, marked. Linux: NETDEV_CHANGE in fib_netdev_event.
+func (f *FIB) DeviceCarrier(n *netns.Net, d *core.Device, on bool) {
+	f.edit(n, f.onHops(d, func(h *NextHop) {
+		if h.Flags &^= HopLinkDown; !on {
+			h.Flags |= HopLinkDown
+		}
+	}))
+}
+
+// AddrGone is told that src is no longer an address of n: routes of the table
+// main that prefer it as their source go. It returns how many.
+// Linux: fib_sync_down_addr.
+func (f *FIB) AddrGone(n *netns.Net, src netip.Addr) int {
+	return f.editAliases(n, func(a *alias) *info {
+		if a.info.src == src && a.table == TableMain {
+			return nil
+		}
+		return a.info
+	})
+}
+
+// FlushNet takes all of n's routes and rules away without a word, at the cost of
+// dropping pointers. Linux: ip_fib_net_exit.
+func (f *FIB) FlushNet(n *netns.Net) {
+	if f.homes.Of(n).tables.Load() != nil {
+		h := f.homes.Own(n)
+		h.tables.Store(nil)
+		h.infos = nil
+	}
+	if f.rules.Of(n).set.Load() != nil {
+		f.rules.Own(n).set.Store(nil)
+	}
+}
+
+// onHops returns a change to infos: change is applied to each hop over d but
+// those of local addresses. An info all of whose hops are dead goes.
+// Linux: fib_sync_down_dev, fib_rebalance.
+func (f *FIB) onHops(d *core.Device, change func(*NextHop)) func(*info) *info {
+	return func(i *info) *info {
+		hops := i.hops()
+		if !slices.ContainsFunc(hops, func(h NextHop) bool { return h.Dev == d && h.Scope != Nowhere }) {
+			return i
+		}
+		hops, dead := slices.Clone(hops), 0
+		for j := range hops {
+			if h := &hops[j]; h.Dev == d && h.Scope != Nowhere {
+				change(h)
+			}
+			if hops[j].Flags&HopDead != 0 {
+				dead++
+			}
+		}
+		switch {
+		case dead == len(hops):
+			return nil
+		case slices.Equal(hops, i.hops()):
+			return i
+		}
+		m := &info{infoKey: i.infoKey}
+		m.hop = hops[0]
+		if i.multi != nil {
+			m.multi = f.rebalance(hops)
+		}
+		return m
+	}
+}
+
+// edit applies change to each info of n's routes: nil takes its routes away.
+func (f *FIB) edit(n *netns.Net, change func(*info) *info) int {
+	done := make(map[*info]*info) // many routes share one
+	return f.editAliases(n, func(a *alias) *info {
+		i, ok := done[a.info]
+		if !ok {
+			i = change(a.info)
+			done[a.info] = i
+		}
+		return i
+	})
+}
+
+// editAliases gives each of n's routes the info that change returns, or takes
+// it away, in all tables with one swap; it returns how many went.
+func (f *FIB) editAliases(n *netns.Net, change func(*alias) *info) int {
+	t := f.homes.Of(n).tables.Load()
+	if t == nil {
+		return 0
+	}
+	h := f.homes.Own(n)
+	var gone []*alias
+	t = t.each(func(tr *trie) *trie {
+		return tr.edit(func(c *alias) *alias {
+			changed, chain := false, c.chain()
+			rest := chain[:0]
+			for _, a := range chain {
+				i := change(a)
+				if i == nil {
+					gone, changed = append(gone, a), true
+					continue
+				}
+				if i != a.info {
+					b := *a
+					b.info, changed = i, true
+					h.rekey(a, &b)
+					a = &b
+				}
+				rest = append(rest, a)
+			}
+			if !changed {
+				return c
+			}
+			return link(rest)
+		})
+	})
+	h.tables.Store(t)
+	for _, a := range gone {
+		h.release(a)
+		f.tell(n, Flushed, a)
+	}
+	return len(gone)
+}
+
+// rekey is told that b, with another info, takes the place of a.
+func (h *home) rekey(a, b *alias) {
+	h.release(a)
+	if b.info.multi == nil && h.infos != nil && h.infos[b.info.infoKey] == nil {
+		h.infos[b.info.infoKey] = b.info
+	}
+	if h.infos[b.info.infoKey] == b.info {
+		b.info.users++
+	}
+}

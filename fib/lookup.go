@@ -1,0 +1,162 @@
+package fib
+
+import (
+	"net/netip"
+	"syscall"
+
+	"nsmodel/core"
+	"nsmodel/netns"
+)
+
+// A Flow is what routing looks at. Linux: struct flowi4.
+type Flow struct {
+	Dst, Src netip.Addr // Src may be the zero Addr: not chosen yet
+	Iif      int32      // index of the input device; loopback's (1) for local output
+	Oif      int32      // index of a device that the route must leave by, or 0
+	Mark     uint32
+	Hash     uint32 // chooses among several next hops, by its upper 31 bits
+	SPort    uint16 // for rules, as are Proto and DPort
+	DPort    uint16
+	Proto    uint8 // IP protocol
+	TOS      uint8
+	Scope    Scope // only routes at least as near: Link to reach gateways, else Global
+
+	// IgnoreLinkState lets next hops without carrier through.
+	// Linux: FIB_LOOKUP_IGNORE_LINKSTATE.
+	IgnoreLinkState bool
+}
+
+// typeErrno is the end of a lookup that meets such a route; 0: none.
+// Linux: fib_props.
+var typeErrno = [...]syscall.Errno{
+	Unspec: 0, Unicast: 0, Local: 0, Broadcast: 0, Anycast: 0, Multicast: 0,
+	Blackhole: syscall.EINVAL, Unreachable: syscall.EHOSTUNREACH, Prohibit: syscall.EACCES,
+	Throw: syscall.EAGAIN, NAT: syscall.EINVAL,
+}
+
+// Lookup finds the way of a flow. It takes no lock and allocates nothing.
+// Errors are bare errnos: ENETUNREACH no route or a rule that says so,
+// EHOSTUNREACH, EACCES and EINVAL from routes of type unreachable, prohibit and
+// blackhole, EACCES and EINVAL from such rules; EAFNOSUPPORT if fl.Dst is not of
+// the FIB's family. Linux: fib_lookup with fib_select_path.
+func (f *FIB) Lookup(n *netns.Net, fl *Flow) (Result, error) {
+	k, ok := keyOf(f.conf.Family, fl.Dst)
+	if !ok {
+		return Result{}, syscall.EAFNOSUPPORT
+	}
+	t := f.homes.Of(n).tables.Load()
+	if t != nil && t.split {
+		return f.lookupRules(n, t, k, fl)
+	}
+	res, errno := Result{}, syscall.ENETUNREACH
+	if t != nil {
+		res, errno = f.find(t, TableMain, k, fl)
+		// Linux asks the table default, if it was ever used, even after a
+		// blackhole in main.
+		if errno != 0 && t.dflt != nil {
+			res, errno = f.find(t, TableDefault, k, fl)
+		}
+	}
+	switch errno {
+	case 0:
+		return res, nil
+	case syscall.EAGAIN:
+		return Result{}, syscall.ENETUNREACH
+	}
+	return Result{}, errno
+}
+
+// find looks the flow up in one table. EAGAIN means nothing, or throw.
+// Linux: fib_table_lookup.
+func (f *FIB) find(t *tables, id uint32, k key, fl *Flow) (Result, syscall.Errno) {
+	tr := t.get(id)
+	if tr == nil {
+		return Result{}, syscall.EAGAIN
+	}
+	for a := tr.lookup(k); a != nil; a = tr.below(k, a.plen-1) {
+		for c := a; c != nil; c = c.next {
+			if c.tos != 0 && c.tos != fl.TOS&^3 || c.scope < fl.Scope {
+				continue
+			}
+			if e := typeErrno[c.typ]; e != 0 {
+				return Result{}, e
+			}
+			if hop := f.choose(c.info, fl); hop != nil {
+				return Result{Hop: hop, Type: c.typ, Scope: c.scope, Table: id, alias: c}, 0
+			}
+		}
+		if a.plen == 0 {
+			break
+		}
+	}
+	return Result{}, syscall.EAGAIN
+}
+
+// choose returns the next hop for a flow, nil if none will do.
+// Linux: fib_lookup_good_nhc, fib_select_multipath.
+func (f *FIB) choose(i *info, fl *Flow) *NextHop {
+	if i.multi == nil {
+		if h := &i.hop; f.good(h, fl) {
+			return h
+		}
+		return nil
+	}
+	if fl.Oif == 0 {
+		h := int32(fl.Hash >> 1)
+		for j, bound := range i.multi.bounds {
+			if h <= bound {
+				return &i.multi.hops[j]
+			}
+		}
+	}
+	for j := range i.multi.hops {
+		if h := &i.multi.hops[j]; f.good(h, fl) {
+			return h
+		}
+	}
+	return nil
+}
+
+// good reports whether a flow may take the hop.
+func (f *FIB) good(h *NextHop, fl *Flow) bool {
+	if fl.Oif != 0 && fl.Oif != h.IfIndex {
+		return false
+	}
+	return h.Flags&(HopDead|HopLinkDown) == 0 || // nearly always
+		h.Flags&HopDead == 0 && (fl.IgnoreLinkState || !f.ignores(h.Dev))
+}
+
+// AddrType tells what an address is to n by the table local: Local, Broadcast,
+// Multicast, or Unicast if it is none of ours. Linux: inet_addr_type.
+func (f *FIB) AddrType(n *netns.Net, a netip.Addr) Type {
+	return f.addrType(n, TableLocal, nil, a)
+}
+
+// AddrTypeDev is AddrType where only addresses of dev count.
+// Linux: inet_addr_type_dev_table.
+func (f *FIB) AddrTypeDev(n *netns.Net, dev *core.Device, a netip.Addr) Type {
+	return f.addrType(n, TableLocal, dev, a)
+}
+
+// limited is the limited broadcast address.
+var limited = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// addrType is AddrType by any table. Linux: __inet_dev_addr_type.
+func (f *FIB) addrType(n *netns.Net, table uint32, dev *core.Device, a netip.Addr) Type {
+	if a.Is4() && a.IsUnspecified() || a == limited {
+		return Broadcast
+	}
+	if a.IsMulticast() {
+		return Multicast
+	}
+	k, ok := keyOf(f.conf.Family, a)
+	t := f.homes.Of(n).tables.Load()
+	if !ok || t == nil || t.get(table) == nil {
+		return Broadcast
+	}
+	fl := Flow{Dst: a}
+	if res, errno := f.find(t, table, k, &fl); errno == 0 && (dev == nil || res.Hop.Dev == dev) {
+		return res.Type
+	}
+	return Unicast
+}
