@@ -53,21 +53,22 @@ func (d *Device) Queue(w *Worker, p *Packet) {
 	}
 }
 
-// QueuePast is Queue for a frame that has been shared out already among the
-// devices that stand on d: whoever claims d's frames does not see it.
-func (d *Device) QueuePast(w *Worker, p *Packet) {
-	if d.arrive(w, p) {
-		p.past = true
-		d.enqueue(w, p)
-	}
-}
-
 // Forward is Queue for a frame that no device has sent, so that its Net's ledger
 // still has to count it: p leaves by the door that d stands in.
 // Linux: dev_forward_skb.
 func (d *Device) Forward(w *Worker, p *Packet) {
 	w.Stack.ledger.Of(p.net).sent.Add(1)
 	d.Queue(w, p)
+}
+
+// ForwardPast is Forward for a frame that has been shared out already among the
+// devices that stand on d: whoever claims d's frames does not see it.
+func (d *Device) ForwardPast(w *Worker, p *Packet) {
+	w.Stack.ledger.Of(p.net).sent.Add(1)
+	if d.arrive(w, p) {
+		p.past = true
+		d.enqueue(w, p)
+	}
 }
 
 // Forwardable reports whether d's MTU lets p through.
