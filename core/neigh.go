@@ -151,12 +151,7 @@ func (s *Stack) initNeigh(place netns.Placement) {
 	s.neigh = netns.NewTable[neighKey, *Neighbour](s.Sys, "neigh", place, netns.Keyed[neighKey]())
 	s.proxies = netns.NewTable[neighKey, *Device](s.Sys, "neighproxy", place, netns.Keyed[neighKey]())
 	s.neighs = netns.NewCell(s.Sys, "neighgc", netns.Replicated, func(*netns.Net) *neighNet { return new(neighNet) })
-	netns.Register(s.Sys, netns.Ops[struct{}]{
-		Name:    "neigh-exit",
-		Place:   netns.Replicated,
-		Make:    func() *struct{} { return new(struct{}) },
-		PreExit: func(n *netns.Net) { s.flushNeighs(n, nil, true) },
-	})
+	netns.Attend(s.Sys, "neigh-exit", nil, func(n *netns.Net) { s.flushNeighs(n, nil, true) }, nil)
 }
 
 // Dev returns the neighbour's device.

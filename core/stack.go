@@ -91,10 +91,8 @@ func New(sys *netns.System, c Config) *Stack {
 	}
 	devices := place(c.Devices, netns.Replicated)
 	s.ledger = netns.NewCell(sys, "mib", place(c.MIB, netns.Replicated), func(*netns.Net) *Ledger { return new(Ledger) })
-	netns.Register(sys, netns.Ops[struct{}]{ // leaves after the devices, whose last packets it still counts
-		Name: "ledger", Place: netns.Replicated, Make: func() *struct{} { return new(struct{}) },
-		Exit: func(n *netns.Net, _ *struct{}) { s.dead.add(s.ledger.Of(n)) },
-	})
+	// The books close after the devices, whose last packets they still count.
+	netns.Attend(sys, "ledger", nil, nil, func(n *netns.Net) { s.dead.add(s.ledger.Of(n)) })
 	s.byName = netns.NewTable[string, *Device](sys, "devname", devices, netns.Keyed[string]())
 	s.byIndex = netns.NewTable[int, *Device](sys, "devindex", devices, func(i int) uint64 { return uint64(i) * 0x9e3779b97f4a7c15 })
 	s.nets = netns.Register(sys, netns.Ops[perNet]{
