@@ -11,6 +11,7 @@ func (d *Device) arrive(w *Worker, p *Packet) bool {
 	p.scrub(p.net != n)
 	p.net = n
 	p.Dev = d
+	p.Type = ToHost // until the frame is looked at; never Looped
 	p.InIndex = int(d.index.Load())
 	books := d.books.Load()
 	books.in.Add(1)
@@ -43,6 +44,24 @@ func (d *Device) Queue(w *Worker, p *Packet) {
 	if !d.arrive(w, p) {
 		return
 	}
+	d.enqueue(w, p)
+}
+
+// Loop leaves a copy of a broadcast or multicast that d sends, its data at the
+// network header, in d's own backlog: this Net may be one of those it is for.
+// It has neither left nor come in, so the ledger only sees it held.
+// Linux: dev_loopback_xmit.
+func (d *Device) Loop(w *Worker, p *Packet) {
+	if !d.live.Load() {
+		w.Drop(p, DeviceDown)
+		return
+	}
+	p.Dev, p.Type, p.InIndex = d, Looped, int(d.index.Load())
+	d.enqueue(w, p)
+}
+
+// enqueue puts p into the backlog, and d on the list of a worker.
+func (d *Device) enqueue(w *Worker, p *Packet) {
 	b := &d.backlog
 	b.mu.Lock()
 	if b.packets.n >= d.stack.backlog {
@@ -116,6 +135,11 @@ func (d *Device) purge(w *Worker, reason Reason) {
 // process hands an arrived frame to the taps, to who claims the device, and to
 // the protocol of its EtherType. Linux: __netif_receive_skb_core.
 func (d *Device) process(w *Worker, p *Packet) {
+	if p.Type == Looped {
+		p.SetL3(0)
+		w.Stack.toProtocol(w, p)
+		return
+	}
 	d.stats.rxPackets.Add(1)
 	d.stats.rxBytes.Add(uint64(p.Len()))
 	eth, ok := wire.ParseEthernet(p.Bytes())
@@ -143,6 +167,7 @@ func (d *Device) process(w *Worker, p *Packet) {
 		w.Drop(p, NoVLAN)
 		return
 	}
+	p.VLAN, p.VLANProto = 0, 0 // or a router would pass the priority on
 	p.Pull(wire.EthernetLen)
 	p.SetL3(0)
 	w.Stack.toProtocol(w, p)

@@ -68,7 +68,7 @@ func (k key) slot(pos uint8) uint {
 	// The window reaches into lo, or past its end, where bits count as 0.
 	at := int(pos) - 64
 	if at < 0 {
-		return uint(k.hi<<-at>>(64-stride)|k.lo>>(64-stride-at)) & (1<<stride - 1)
+		return uint(k.hi<<pos>>(64-stride)|k.lo>>(64-stride-at)) & (1<<stride - 1)
 	}
 	return uint(k.lo << at >> (64 - stride))
 }

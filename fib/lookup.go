@@ -51,9 +51,7 @@ func (f *FIB) Lookup(n *netns.Net, fl *Flow) (Result, error) {
 	res, errno := Result{}, syscall.ENETUNREACH
 	if t != nil {
 		res, errno = f.find(t, TableMain, k, fl)
-		// Linux asks the table default, if it was ever used, even after a
-		// blackhole in main.
-		if errno != 0 && t.dflt != nil {
+		if errno == syscall.EAGAIN && t.dflt != nil {
 			res, errno = f.find(t, TableDefault, k, fl)
 		}
 	}

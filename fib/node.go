@@ -134,6 +134,9 @@ func (n *node) set(a *alias) *node {
 		n = nodeAt(a.key, a.plen)
 	}
 	if c := min(a.key.common(n.key), a.plen); c < n.pos {
+		if old := n.only(); old != nil { // n is the root and began with one
+			return nodeAt(a.key, c).set(old).set(a)
+		}
 		return nodeAt(a.key, c).adopt(n).set(a)
 	}
 	b, inner := n.place(a.key, a.plen)

@@ -25,7 +25,7 @@ type home struct {
 type tables struct {
 	local *trie // nil unless split
 	main  *trie // with local's routes unless split
-	dflt  *trie // nil: never used, which Linux's lookup without rules can tell
+	dflt  *trie
 	more  []numbered
 	split bool
 }
