@@ -150,7 +150,13 @@ type neighNet struct {
 func (s *Stack) initNeigh(place netns.Placement) {
 	s.neigh = netns.NewTable[neighKey, *Neighbour](s.Sys, "neigh", place, netns.Keyed[neighKey]())
 	s.proxies = netns.NewTable[neighKey, *Device](s.Sys, "neighproxy", place, netns.Keyed[neighKey]())
-	s.neighs = netns.NewCell(s.Sys, "neighgc", netns.Replicated, func(*netns.Net) *neighNet { return new(neighNet) })
+	s.neighs = netns.NewCell(s.Sys, "neighgc", netns.Replicated, func(n *netns.Net) *neighNet {
+		c := new(neighNet)
+		if n != nil {
+			c.sweep.Init(n, func(now time.Duration) { s.periodicGC(n, now) })
+		}
+		return c
+	})
 	netns.Attend(s.Sys, "neigh-exit", nil, func(n *netns.Net) { s.flushNeighs(n, nil, true) }, nil)
 }
 

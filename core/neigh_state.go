@@ -347,7 +347,6 @@ func (s *Stack) neighSweepLater(n *netns.Net, now time.Duration) {
 	if c.sweep.Pending() {
 		return
 	}
-	c.sweep.Init(n, func(now time.Duration) { s.periodicGC(n, now) })
 	c.sweep.Reset(now + 15*time.Second)
 }
 
