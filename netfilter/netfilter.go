@@ -71,6 +71,10 @@ type Entry struct {
 type Hooks struct {
 	cell  *netns.Cell[perNet]
 	gates [2]*netns.Gate
+	// used is set for good once anybody anywhere has registered at a hook, so that
+	// a machine without hooks pays one load. Nobody can see it but by a clock.
+	// Linux: nf_hooks_needed.
+	used [2][numHooks]atomic.Bool
 }
 
 type perNet struct {
@@ -108,7 +112,7 @@ func (h *Hooks) Register(n *netns.Net, e Entry) (remove func(), err error) {
 		return nil, fmt.Errorf("netfilter: %v: %w", e.Hook, syscall.EINVAL)
 	}
 	f := index(e.Family)
-	if g := h.gates[f]; g == nil || !g.Admit(n) {
+	if g := h.gates[f]; e.Family != core.AFInet && e.Family != core.AFInet6 || g == nil || !g.Admit(n) {
 		return nil, fmt.Errorf("netfilter: family %d: %w", e.Family, syscall.EOPNOTSUPP)
 	}
 	at := &h.cell.Own(n).chains[f][e.Hook]
@@ -125,6 +129,7 @@ func (h *Hooks) Register(n *netns.Net, e Entry) (remove func(), err error) {
 	})
 	next = slices.Insert(next, i, own)
 	at.Store(&next)
+	h.used[f][e.Hook].Store(true)
 	return func() {
 		old := at.Load()
 		if old == nil {
@@ -143,7 +148,11 @@ func (h *Hooks) Register(n *netns.Net, e Entry) (remove func(), err error) {
 // network header. It reports whether the packet goes on; if not, it is dropped
 // or somebody's. Linux: NF_HOOK.
 func (h *Hooks) Run(w *core.Worker, p *core.Packet, hook Hook, family int, in, out *core.Device) bool {
-	chain := h.cell.Of(p.Net()).chains[index(family)][hook].Load()
+	f := index(family)
+	if !h.used[f][hook].Load() {
+		return true
+	}
+	chain := h.cell.Of(p.Net()).chains[f][hook].Load()
 	if chain == nil {
 		return true
 	}
