@@ -13,6 +13,8 @@ import (
 // Linux has the parts of this in struct netns_mib and in the drop monitor, but
 // nobody who adds them up.
 type Ledger struct {
+	net *netns.Net // fixed; nil for a sum
+
 	in, made, delivered, sent atomic.Uint64
 	held                      atomic.Int64
 	drops                     atomic.Pointer[[numReasons]atomic.Uint64]

@@ -324,7 +324,7 @@ func (nb *Neighbour) sendEvent(w *Worker, p *Packet) bool {
 	spill := nb.enqueue(p, parms.QueueBytes)
 	nb.mu.Unlock()
 	for q := spill.pop(); q != nil; q = spill.pop() {
-		w.Stack.hold(nb.net, -1)
+		q.books.held.Add(-1)
 		w.Drop(q, NeighbourQueue)
 	}
 	if ask {
@@ -337,7 +337,7 @@ func (nb *Neighbour) sendEvent(w *Worker, p *Packet) bool {
 // which had to make room. Linux keeps skb->truesize in the count; here a packet
 // counts with its buffer.
 func (nb *Neighbour) enqueue(p *Packet, limit int) (spill packetList) {
-	nb.stack.hold(nb.net, 1)
+	p.books.held.Add(1)
 	nb.waiting.push(p)
 	nb.bytes += len(p.buf)
 	for nb.bytes > limit && nb.waiting.n > 1 {
@@ -347,8 +347,6 @@ func (nb *Neighbour) enqueue(p *Packet, limit int) (spill packetList) {
 	}
 	return spill
 }
-
-func (s *Stack) hold(n *netns.Net, k int64) { s.ledger.Of(n).held.Add(k) }
 
 func (nb *Neighbour) setState(st NeighState) {
 	nb.state = st

@@ -89,7 +89,7 @@ func (nb *Neighbour) fail(w *Worker, now time.Duration) {
 	waiting := nb.takeWaiting()
 	nb.mu.Unlock()
 	for p := waiting.pop(); p != nil; p = waiting.pop() {
-		w.Stack.hold(nb.net, -1)
+		p.books.held.Add(-1)
 		nb.unreachable(w, p)
 	}
 	nb.changed(false)
@@ -173,7 +173,7 @@ func (nb *Neighbour) Update(w *Worker, u NeighUpdate) error {
 	}
 	nb.mu.Unlock()
 	for p := waiting.pop(); p != nil; p = waiting.pop() {
-		w.Stack.hold(nb.net, -1)
+		p.books.held.Add(-1)
 		nb.Output(w, p)
 	}
 	if tell {
@@ -254,7 +254,7 @@ func (nb *Neighbour) kill(w *Worker) {
 	waiting := nb.takeWaiting()
 	nb.mu.Unlock()
 	for p := waiting.pop(); p != nil; p = waiting.pop() {
-		w.Stack.hold(nb.net, -1)
+		p.books.held.Add(-1)
 		w.Drop(p, NeighbourDead)
 	}
 }

@@ -76,7 +76,7 @@ func New(sys *netns.System, c Config) *Stack {
 		return p
 	}
 	devices := place(c.Devices, netns.Replicated)
-	s.ledger = netns.NewCell(sys, "mib", place(c.MIB, netns.Replicated), func(*netns.Net) *Ledger { return new(Ledger) })
+	s.ledger = netns.NewCell(sys, "mib", place(c.MIB, netns.Replicated), func(n *netns.Net) *Ledger { return &Ledger{net: n} })
 	netns.Register(sys, netns.Ops[struct{}]{ // leaves after the devices, whose last packets it still counts
 		Name: "ledger", Place: netns.Replicated, Make: func() *struct{} { return new(struct{}) },
 		Exit: func(n *netns.Net, _ *struct{}) { s.dead.add(s.ledger.Of(n)) },
