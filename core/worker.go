@@ -68,6 +68,10 @@ func (s *Stack) Workers() []*Worker { return s.workers }
 // ID returns the worker's number, from 0.
 func (w *Worker) ID() int { return w.id }
 
+// CPU returns the number of the worker for which w works: its own, or of a
+// process context the one whose backlog it fills. Linux: smp_processor_id.
+func (w *Worker) CPU() int { return w.polled.id }
+
 // Now returns the time of the turn that runs, since boot.
 func (w *Worker) Now() time.Duration { return w.now }
 
@@ -94,16 +98,20 @@ func (w *Worker) Detach(p Poller) {
 }
 
 // Poll does up to budget packets of work at time now: frames from drivers
-// first, then what waits at devices. It returns how many it did; less than
-// budget means that nothing is left. Linux: net_rx_action.
+// first, but no more than half while something waits at devices, then that. It
+// returns how many it did; 0 means that nothing is left. Linux: net_rx_action.
 func (w *Worker) Poll(now time.Duration, budget int) (done int) {
 	w.reader.Enter()
 	w.now = now
 	w.mu.Lock()
 	pollers := w.pollers
 	w.mu.Unlock()
+	share := budget // or a flood at a NIC would starve what it sets off
+	if w.pending.Load() {
+		share -= max(budget/2, w.turn&1)
+	}
 	for i := range pollers {
-		if left := budget - done; left > 0 {
+		if left := share - done; left > 0 {
 			done += pollers[(w.turn+i)%len(pollers)].Poll(w, left)
 		}
 	}
