@@ -68,6 +68,10 @@ func (s *Stack) Workers() []*Worker { return s.workers }
 // ID returns the worker's number, from 0.
 func (w *Worker) ID() int { return w.id }
 
+// CPU returns the number of the worker for which w works: its own, or of a
+// process context the one whose backlog it fills. Linux: smp_processor_id.
+func (w *Worker) CPU() int { return w.polled.id }
+
 // Now returns the time of the turn that runs, since boot.
 func (w *Worker) Now() time.Duration { return w.now }
 
