@@ -157,12 +157,7 @@ func (s *Stack) initNeigh(place netns.Placement) {
 		}
 		return c
 	})
-	netns.Register(s.Sys, netns.Ops[struct{}]{
-		Name:    "neigh-exit",
-		Place:   netns.Replicated,
-		Make:    func() *struct{} { return new(struct{}) },
-		PreExit: func(n *netns.Net) { s.flushNeighs(n, nil, true) },
-	})
+	netns.Attend(s.Sys, "neigh-exit", nil, func(n *netns.Net) { s.flushNeighs(n, nil, true) }, nil)
 }
 
 // Dev returns the neighbour's device.

@@ -59,6 +59,7 @@ type Packet struct {
 	l4   int    // transport header, as offset in buf
 	next *Packet
 	live bool
+	past bool // it has been shared out at Dev: no claim sees it there
 
 	// Dev is the device the packet arrived at or leaves by.
 	Dev *Device
@@ -229,6 +230,7 @@ func (p *Packet) reset() {
 //	Conntrack  a flow entry belongs to the tables that made it
 //	Type       is told anew from the destination address
 //	Opts       is scratch of the sender's network layer
+//	past       was said of another device
 //
 // Cleared only when the namespace changes:
 //
@@ -246,6 +248,7 @@ func (p *Packet) scrub(cross bool) {
 	p.InIndex = 0
 	p.Conntrack = nil
 	p.Opts = [4]uint16{}
+	p.past = false
 	if cross {
 		p.Mark = 0
 	}

@@ -6,20 +6,27 @@ import (
 
 // arrive is the second door: p, in nobody's hands but the driver's, becomes a
 // packet of d's Net. It reports false if it had to drop p.
+//
+// A device changes its Net while it is down and after a grace period. So what
+// is read after live was seen set belongs together; otherwise the books are
+// looked up by the Net that the packet is given, or in and dropped could be
+// counted in two ledgers.
 func (d *Device) arrive(w *Worker, p *Packet) bool {
-	n := d.net.Load()
-	p.scrub(p.net != n)
-	p.net = n
-	p.Dev = d
-	p.Type = ToHost // until the frame is looked at; never Looped
-	p.InIndex = int(d.index.Load())
-	books := d.books.Load()
-	books.in.Add(1)
 	if !d.live.Load() {
+		n := d.net.Load()
+		p.scrub(p.net != n)
+		p.net, p.Dev = n, d
+		w.Stack.ledger.Of(n).in.Add(1)
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, DeviceDown)
 		return false
 	}
+	n := d.net.Load()
+	p.scrub(p.net != n)
+	p.net, p.Dev = n, d
+	p.Type = ToHost // until the frame is looked at; never Looped
+	p.InIndex = int(d.index.Load())
+	d.books.Load().in.Add(1)
 	if !n.Alive() {
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, NetDying)
@@ -39,12 +46,36 @@ func (d *Device) Receive(w *Worker, p *Packet) {
 // Queue takes a frame that another device sent, as a veth's peer does, and
 // leaves it in d's backlog for a worker. This bounds the depth of the call
 // stack, and makes each crossing a point where a scheduler can choose.
-// Linux: netif_rx, and the ring of veth's NAPI.
+// A frame that is longer than d's MTU allows is dropped, unless it stands for
+// several. Linux: netif_rx, the ring of veth's NAPI, and is_skb_forwardable.
 func (d *Device) Queue(w *Worker, p *Packet) {
-	if !d.arrive(w, p) {
-		return
+	if d.arrive(w, p) {
+		d.enqueue(w, p)
 	}
-	d.enqueue(w, p)
+}
+
+// Forward is Queue for a frame that no device has sent, so that its Net's ledger
+// still has to count it: p leaves by the door that d stands in.
+// Linux: dev_forward_skb.
+func (d *Device) Forward(w *Worker, p *Packet) {
+	w.Stack.ledger.Of(p.net).sent.Add(1)
+	d.Queue(w, p)
+}
+
+// ForwardPast is Forward for a frame that has been shared out already among the
+// devices that stand on d: whoever claims d's frames does not see it.
+func (d *Device) ForwardPast(w *Worker, p *Packet) {
+	w.Stack.ledger.Of(p.net).sent.Add(1)
+	if d.arrive(w, p) {
+		p.past = true
+		d.enqueue(w, p)
+	}
+}
+
+// Forwardable reports whether d's MTU lets p through.
+// Linux: is_skb_forwardable.
+func (d *Device) Forwardable(p *Packet) bool {
+	return p.Len() <= int(d.mtu.Load())+wire.EthernetLen+wire.VLANLen || p.GSOSize != 0
 }
 
 // Loop leaves a copy of a broadcast or multicast that d sends, its data at the
@@ -62,6 +93,11 @@ func (d *Device) Loop(w *Worker, p *Packet) {
 
 // enqueue puts p into the backlog, and d on the list of a worker.
 func (d *Device) enqueue(w *Worker, p *Packet) {
+	if !d.Forwardable(p) {
+		d.stats.rxDropped.Add(1)
+		w.Drop(p, TooBig)
+		return
+	}
 	b := &d.backlog
 	b.mu.Lock()
 	if b.packets.n >= d.stack.backlog {
@@ -150,7 +186,10 @@ func (d *Device) process(w *Worker, p *Packet) {
 	}
 	p.Type = d.classify(eth.Dst())
 	p.Protocol = eth.Type()
-	d.tap(w, p, false)
+	h := d.hooks.Load()
+	if h != nil {
+		h.tap(w, d, p, false)
+	}
 	if p.VLANProto == 0 && (p.Protocol == wire.EtherTypeVLAN || p.Protocol == wire.EtherTypeQinQ) {
 		if !p.untag() {
 			d.stats.rxErrors.Add(1)
@@ -158,9 +197,10 @@ func (d *Device) process(w *Worker, p *Packet) {
 			return
 		}
 	}
-	if c := d.claim.Load(); c != nil && (*c)(w, d, p) {
+	if h != nil && h.claim != nil && !p.past && h.claim(w, d, p) {
 		return
 	}
+	p.past = false
 	// A tag that names a VLAN which no device stands for makes the frame
 	// somebody else's; VLAN 0 is only a priority (802.1Q).
 	if p.VLANProto != 0 && p.VLAN&0xfff != 0 {

@@ -34,7 +34,12 @@ type DeviceSpec struct {
 	Carrier  bool
 	Real     bool // a NIC of the machine
 	NetLocal bool // may not change namespace
-	Lower    int  // index of the lower device or peer, as shown
+	// Stacked says that the driver passes each packet on to other devices of the
+	// same Net, or drops it: it has not left the Net when the driver has it.
+	Stacked bool
+	// Lower is the device that this one stands on: this one dies when Lower is
+	// unregistered or leaves its Net. Linux: netdev_upper_dev_link.
+	Lower *Device
 }
 
 // A Kind is a kind of device that users can make by name, as `ip link add type
@@ -131,7 +136,7 @@ func (s *Stack) pickName(n *netns.Net, name string) (string, error) {
 // Linux: register_netdevice.
 func (s *Stack) Register(n *netns.Net, spec DeviceSpec) (*Device, error) {
 	d := &Device{stack: s, driver: spec.Driver, kind: spec.Kind, hw: spec.Hardware, real: spec.Real,
-		fixedN: spec.NetLocal, lower: spec.Lower, txqlen: spec.TxQLen}
+		fixedN: spec.NetLocal, stacked: spec.Stacked, txqlen: int32(spec.TxQLen)}
 	if d.hw == 0 {
 		d.hw = 1
 	}
@@ -161,6 +166,9 @@ func (s *Stack) Register(n *netns.Net, spec DeviceSpec) (*Device, error) {
 	d.addr.Store(packMAC(spec.Addr))
 	if err := s.list(n, d, spec.Name, spec.Index); err != nil {
 		return nil, err
+	}
+	if spec.Lower != nil {
+		d.standOn(spec.Lower)
 	}
 	s.notify(EventRegister, d)
 	return d, nil
@@ -241,6 +249,14 @@ func (s *Stack) unlist(d *Device, gone []*Device) []*Device {
 			gone = s.unlist(other, gone)
 		}
 	}
+	return s.unlistUppers(d, gone)
+}
+
+// unlistUppers unlists what stands on d.
+func (s *Stack) unlistUppers(d *Device, gone []*Device) []*Device {
+	for _, up := range d.Uppers() {
+		gone = s.unlist(up, gone)
+	}
 	return gone
 }
 
@@ -257,6 +273,15 @@ func (s *Stack) finish(d *Device) {
 	w.Leave()
 }
 
+// free tells d's driver and the device that d stands on that d will not come
+// back. Linux: netdev_run_todo.
+func (s *Stack) free(d *Device) {
+	d.standOff()
+	if f, ok := d.driver.(Freer); ok {
+		f.Free(d)
+	}
+}
+
 // Unregister takes d out of the machine, with its peer if it has one; under
 // rtnl. EOPNOTSUPP for a device that cannot be deleted, as loopback.
 // Linux: rtnl_dellink.
@@ -268,6 +293,7 @@ func (s *Stack) Unregister(d *Device) error {
 	s.Sys.Synchronize()
 	for _, d := range gone {
 		s.finish(d)
+		s.free(d)
 	}
 	return nil
 }
@@ -289,6 +315,8 @@ func (s *Stack) exit(n *netns.Net) {
 		s.finish(d)
 		if d.real && d.Net() == n {
 			s.goHome(d)
+		} else {
+			s.free(d)
 		}
 	}
 	home.leaving = nil
@@ -345,11 +373,16 @@ func (s *Stack) Move(d *Device, to *netns.Net, name string) error {
 			return err
 		}
 	}
+	gone := s.unlistUppers(d, nil)
 	s.down(d)
 	d.listed = false
 	s.byName.Delete(from, d.Name())
 	s.byIndex.Delete(from, d.Index())
 	s.Sys.Synchronize()
+	for _, up := range gone {
+		s.finish(up)
+		s.free(up)
+	}
 	s.finish(d)
 	index := d.Index()
 	if _, taken := s.byIndex.Get(to, index); taken {

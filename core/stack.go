@@ -3,6 +3,7 @@ package core
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"nsmodel/netns"
 )
@@ -42,7 +43,8 @@ type Stack struct {
 	neighOps  [2]*NeighOps
 	backlog   int
 	config    Config
-	wake      func(*Worker) // tells a sleeping worker that there is work; may be nil
+	wake      atomic.Pointer[func(*Worker)] // tells a sleeping worker that there is work
+	epoch     atomic.Pointer[time.Time]     // the machine's boot as whoever runs it dates it
 
 	byName  *netns.Table[string, *Device]
 	byIndex *netns.Table[int, *Device]
@@ -89,10 +91,8 @@ func New(sys *netns.System, c Config) *Stack {
 	}
 	devices := place(c.Devices, netns.Replicated)
 	s.ledger = netns.NewCell(sys, "mib", place(c.MIB, netns.Replicated), func(*netns.Net) *Ledger { return new(Ledger) })
-	netns.Register(sys, netns.Ops[struct{}]{ // leaves after the devices, whose last packets it still counts
-		Name: "ledger", Place: netns.Replicated, Make: func() *struct{} { return new(struct{}) },
-		Exit: func(n *netns.Net, _ *struct{}) { s.dead.add(s.ledger.Of(n)) },
-	})
+	// The books close after the devices, whose last packets they still count.
+	netns.Attend(sys, "ledger", nil, nil, func(n *netns.Net) { s.dead.add(s.ledger.Of(n)) })
 	s.byName = netns.NewTable[string, *Device](sys, "devname", devices, netns.Keyed[string]())
 	s.byIndex = netns.NewTable[int, *Device](sys, "devindex", devices, func(i int) uint64 { return uint64(i) * 0x9e3779b97f4a7c15 })
 	s.nets = netns.Register(sys, netns.Ops[perNet]{
@@ -117,8 +117,28 @@ func (s *Stack) enter(n *netns.Net) error {
 }
 
 // SetWake gives the function that wakes a sleeping worker, called whenever a
-// packet is queued for w from outside its Poll. It is set before traffic.
-func (s *Stack) SetWake(f func(w *Worker)) { s.wake = f }
+// packet is queued for it from outside its Poll; nil for none.
+func (s *Stack) SetWake(f func(w *Worker)) {
+	if f == nil {
+		s.wake.Store(nil)
+		return
+	}
+	s.wake.Store(&f)
+}
+
+// Epoch returns the moment of the machine's boot, to which times since boot are
+// added where an interface wants a date, as the deadlines of [net.Conn]. Unless
+// somebody said otherwise it is the Unix epoch: a machine has no clock of its
+// own.
+func (s *Stack) Epoch() time.Time {
+	if t := s.epoch.Load(); t != nil {
+		return *t
+	}
+	return time.Unix(0, 0)
+}
+
+// SetEpoch dates the machine's boot.
+func (s *Stack) SetEpoch(t time.Time) { s.epoch.Store(&t) }
 
 // Outstanding returns how many packets are out of the pools: 0 when nothing is
 // queued anywhere. Exact when no worker runs.

@@ -121,6 +121,22 @@ func (w *Worker) Poll(now time.Duration, budget int) (done int) {
 	return done
 }
 
+// A Filer is a Poller with a file that becomes readable when it has frames.
+type Filer interface{ FD() int }
+
+// Files appends the files of w's pollers, for a loop that sleeps until one of
+// them is readable.
+func (w *Worker) Files(fds []int) []int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.pollers {
+		if f, ok := p.(Filer); ok {
+			fds = append(fds, f.FD())
+		}
+	}
+	return fds
+}
+
 // Pending reports whether a device waits for its turn on w.
 func (w *Worker) Pending() bool { return w.pending.Load() }
 
@@ -143,8 +159,8 @@ func (w *Worker) schedule(d *Device) {
 	t.ready = append(t.ready, d)
 	t.pending.Store(true)
 	t.mu.Unlock()
-	if f := w.Stack.wake; f != nil && t != w {
-		f(t)
+	if f := w.Stack.wake.Load(); f != nil && t != w {
+		(*f)(t)
 	}
 }
 

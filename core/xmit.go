@@ -6,9 +6,29 @@ import "sync"
 // Linux: __dev_queue_xmit.
 func (d *Device) Xmit(w *Worker, p *Packet) {
 	p.Dev = d
+	p.past = false
+	d.xmit(w, p)
+}
+
+// XmitPast admits p, which a device that stands on d has sent, to d's Net, and
+// sends it by d past who looks at what d sends. It is a door.
+// Linux: macvlan_queue_xmit.
+func (d *Device) XmitPast(w *Worker, p *Packet) {
+	if d.arrive(w, p) {
+		p.past = true
+		d.xmit(w, p)
+	}
+}
+
+func (d *Device) xmit(w *Worker, p *Packet) {
 	if !d.live.Load() {
 		d.stats.txDropped.Add(1)
 		w.Drop(p, DeviceDown)
+		return
+	}
+	if d.flags.Load()&FlagLowerUp == 0 { // Linux: noop_qdisc
+		d.stats.txDropped.Add(1)
+		w.Drop(p, NoCarrier)
 		return
 	}
 	if q := d.qdisc; q != nil {
@@ -18,12 +38,21 @@ func (d *Device) Xmit(w *Worker, p *Packet) {
 	d.send(w, p)
 }
 
-// send hands p to the driver: it leaves its Net here.
+// send hands p to the driver: it leaves its Net here, unless the driver passes it
+// on to another device of this Net.
 func (d *Device) send(w *Worker, p *Packet) {
-	d.tap(w, p, true)
+	h := d.hooks.Load()
+	if h != nil {
+		h.tap(w, d, p, true)
+	}
 	d.stats.txPackets.Add(1)
 	d.stats.txBytes.Add(uint64(p.Len()))
-	d.books.Load().sent.Add(1)
+	if !d.stacked {
+		d.books.Load().sent.Add(1)
+	}
+	if h != nil && h.egress != nil && !p.past && h.egress(w, d, p) {
+		return
+	}
 	d.driver.Xmit(w, d, p)
 }
 
@@ -43,7 +72,7 @@ type pfifo struct {
 
 // SetPfifo gives d a sending queue of limit packets; under rtnl, while down.
 func (d *Device) SetPfifo(limit int) {
-	d.txqlen = limit
+	d.txqlen = int32(limit)
 	d.qdisc = &pfifo{limit: limit}
 }
 

@@ -15,19 +15,21 @@ import (
 
 // A bench is a System with a FIB and some devices, the same in each Net.
 type bench struct {
-	t    testing.TB
-	sys  *netns.System
-	fib  *FIB
-	devs []*core.Device // devs[i] has index i; devs[0] is nil
-	down map[*core.Device]bool
-	dark map[*core.Device]bool // without carrier
-	skip bool                  // ignore_routes_with_linkdown
-	name map[string]int32
+	t     testing.TB
+	sys   *netns.System
+	fib   *FIB
+	other *netns.Cell[int] // another subsystem
+	devs  []*core.Device   // devs[i] has index i; devs[0] is nil
+	down  map[*core.Device]bool
+	dark  map[*core.Device]bool // without carrier
+	skip  bool                  // ignore_routes_with_linkdown
+	name  map[string]int32
 }
 
 func newBench(t testing.TB, place netns.Placement, c netns.Config) *bench {
 	b := &bench{t: t, down: map[*core.Device]bool{}, dark: map[*core.Device]bool{}, name: map[string]int32{"lo": 1, "d1": 2, "d2": 3, "d3": 4}}
 	b.sys = netns.New(c)
+	b.other = netns.NewCell(b.sys, "other", netns.Replicated, func(*netns.Net) *int { return new(int) })
 	b.fib = New(b.sys, Config{
 		FIB: place, Rules: place,
 		Up:             func(d *core.Device) bool { return !b.down[d] },

@@ -71,7 +71,7 @@ func (f *FIB) find(t *tables, id uint32, k key, fl *Flow) (Result, syscall.Errno
 	if tr == nil {
 		return Result{}, syscall.EAGAIN
 	}
-	for a := tr.lookup(k); a != nil; a = tr.below(k, a.plen-1) {
+	for a, plen := tr.lookup(k); a != nil; a, plen = tr.below(k, plen-1) {
 		for c := a; c != nil; c = c.next {
 			if c.tos != 0 && c.tos != fl.TOS&^3 || c.scope < fl.Scope {
 				continue
@@ -80,10 +80,10 @@ func (f *FIB) find(t *tables, id uint32, k key, fl *Flow) (Result, syscall.Errno
 				return Result{}, e
 			}
 			if hop := f.choose(c.info, fl); hop != nil {
-				return Result{Hop: hop, Type: c.typ, Scope: c.scope, Table: id, alias: c}, 0
+				return Result{Hop: hop, Type: c.typ, Scope: c.scope, Table: id, plen: plen, dst: k, alias: c}, 0
 			}
 		}
-		if a.plen == 0 {
+		if plen == 0 {
 			break
 		}
 	}

@@ -100,7 +100,7 @@ func (f *FIB) lookupRules(n *netns.Net, t *tables, k key, fl *Flow) (Result, err
 			}
 		case ToTable:
 			res, errno := f.find(t, r.Table, k, fl)
-			if errno == syscall.EAGAIN || errno == 0 && r.Suppress && res.alias.plen <= r.SuppressPrefixLen {
+			if errno == syscall.EAGAIN || errno == 0 && r.Suppress && res.plen <= r.SuppressPrefixLen {
 				continue
 			}
 			if errno != 0 {

@@ -36,7 +36,23 @@ func Sum(b []byte, initial uint32) uint32 {
 		s += c // cannot overflow: a sum that carried is not all ones
 		b = b[64:]
 	}
-	for len(b) >= 8 {
+	if len(b) >= 32 {
+		p := (*[32]byte)(b)
+		s, c = bits.Add64(s, le.Uint64(p[0:8]), 0)
+		s, c = bits.Add64(s, le.Uint64(p[8:16]), c)
+		s, c = bits.Add64(s, le.Uint64(p[16:24]), c)
+		s, c = bits.Add64(s, le.Uint64(p[24:32]), c)
+		s += c
+		b = b[32:]
+	}
+	if len(b) >= 16 {
+		p := (*[16]byte)(b)
+		s, c = bits.Add64(s, le.Uint64(p[0:8]), 0)
+		s, c = bits.Add64(s, le.Uint64(p[8:16]), c)
+		s += c
+		b = b[16:]
+	}
+	if len(b) >= 8 {
 		s, c = bits.Add64(s, le.Uint64(b), 0)
 		s += c
 		b = b[8:]

@@ -1,6 +1,9 @@
 package wire
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // Odd, with about half of their bits set: digits of the golden ratio and of
 // the roots of 2 and 3.
@@ -18,7 +21,7 @@ const (
 // changes the result.
 func FlowHash4(seed uint32, proto uint8, src, dst [4]byte, sport, dport uint16) uint32 {
 	key := (uint64(seed)<<8 | uint64(proto)) * flowK0
-	addrs := uint64(get32(src[:]))<<32 | uint64(get32(dst[:]))
+	addrs := uint64(binary.BigEndian.Uint32(src[:]))<<32 | uint64(binary.BigEndian.Uint32(dst[:]))
 	ports := uint64(sport)<<16 | uint64(dport)
 	hi, lo := bits.Mul64(addrs^key^flowK1, flowK2^ports*flowK0)
 	hi, lo = bits.Mul64(hi^lo^key, flowK0)

@@ -100,10 +100,11 @@ type OptionSet struct {
 // problem, the offset of the octet at fault from the start of the header.
 // What an option asks for is not done here, and nothing is written.
 //
-// It agrees with Linux to the octet, in its leniency too: a source route's
-// length need not be a multiple of 4, a full one may have any pointer over its
-// length, and options of an unknown kind pass. CIPSO is taken for unknown,
-// though Linux refuses a second one, and looks inside.
+// It agrees with Linux to the octet, in its leniency too: of a source route
+// only the least pointer is looked at here, so whoever follows the route must
+// see for himself that an address fits (ip_options_rcv_srr answers with the
+// offset of the pointer), and options of an unknown kind pass. CIPSO is taken
+// for unknown, though Linux refuses a second one, and looks inside.
 //
 // Linux: __ip_options_compile, net/ipv4/ip_options.c.
 func (ip IPv4) CheckOptions() (set OptionSet, bad int, ok bool) {

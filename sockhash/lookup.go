@@ -1,0 +1,120 @@
+package sockhash
+
+import (
+	"math/bits"
+
+	"nsmodel/netns"
+)
+
+// Lookup returns the socket of n that f is for: among those bound to the
+// packet's destination address, then among those bound to any. It takes no lock
+// and allocates nothing. Linux: __udp4_lib_lookup.
+func (t *Table[S]) Lookup(n *netns.Net, f *Flow) (sock S, ok bool) {
+	if c, found := t.byAddr.Get(n, slot{f.Local, uint64(f.LocalPort)}); found {
+		if b := t.best(c.bound(), f); b != nil {
+			return b.Sock, true
+		}
+	}
+	if c, found := t.byAddr.Get(n, slot{port: uint64(f.LocalPort)}); found {
+		if b := t.best(c.bound(), f); b != nil {
+			return b.Sock, true
+		}
+	}
+	return sock, false
+}
+
+// best returns the binding that fits f best; of equal ones the first.
+// Linux: udp4_lib_lookup2.
+func (t *Table[S]) best(list []*Binding[S], f *Flow) *Binding[S] {
+	var found *Binding[S]
+	most := -1
+	for _, b := range list {
+		s := b.score(f)
+		if s <= most {
+			continue
+		}
+		most, found = s, b
+		if b.ReusePort && !b.Connected() {
+			found = t.member(list, b, f)
+		}
+	}
+	return found
+}
+
+// score says how well b fits f, or -1 if it does not: each thing that the
+// socket insists on, and that is so, makes it fit better.
+// Linux: compute_score, net/ipv4/udp.c.
+func (b *Binding[S]) score(f *Flow) int {
+	s := 0
+	if b.Connected() {
+		if b.Remote != f.Remote && !b.Remote.Wild() || b.RemotePort != f.RemotePort {
+			return -1
+		}
+		s += 8
+	}
+	if b.Dev != 0 {
+		if b.Dev != f.Dev {
+			return -1
+		}
+		s += 4
+	}
+	return s
+}
+
+// member picks one of the SO_REUSEPORT group of b by the flow, so that a flow
+// stays with its socket. Linux: reuseport_select_sock.
+func (t *Table[S]) member(list []*Binding[S], b *Binding[S], f *Flow) *Binding[S] {
+	k := 0
+	for _, o := range list {
+		if o.sameGroup(b) {
+			k++
+		}
+	}
+	if k < 2 {
+		return b
+	}
+	pick := int(uint64(f.hash(t.secret)) * uint64(k) >> 32)
+	for _, o := range list {
+		if o.sameGroup(b) {
+			if pick == 0 {
+				return o
+			}
+			pick--
+		}
+	}
+	return b
+}
+
+func (b *Binding[S]) sameGroup(o *Binding[S]) bool {
+	return b.ReusePort && !b.Connected() && b.Dev == o.Dev && b.UID == o.UID
+}
+
+// hash spreads flows over a group; it is keyed, since strangers choose the
+// ports. Linux: udp_ehashfn.
+func (f *Flow) hash(secret uint64) uint32 {
+	mix := func(a, b uint64) uint64 {
+		hi, lo := bits.Mul64(a^0x9e3779b97f4a7c15, b^0xe7037ed1a0b428db)
+		return hi ^ lo
+	}
+	h := mix(secret^f.Local.lo, f.Remote.lo)
+	h = mix(h^f.Local.hi, f.Remote.hi)
+	h = mix(h, uint64(f.LocalPort)<<16|uint64(f.RemotePort))
+	return uint32(h >> 32)
+}
+
+// Each calls visit for every socket of n that a multicast or broadcast datagram
+// is for, until visit returns false. Linux: __udp4_lib_mcast_deliver.
+func (t *Table[S]) Each(n *netns.Net, f *Flow, visit func(S) bool) {
+	c, ok := t.byPort.Get(n, f.LocalPort)
+	if !ok {
+		return
+	}
+	for _, b := range c.bound() {
+		if !b.Local.Wild() && b.Local != f.Local || b.score(f) < 0 {
+			continue
+		}
+		if !visit(b.Sock) {
+			return
+		}
+	}
+}

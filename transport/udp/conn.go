@@ -1,0 +1,391 @@
+package udp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"nsmodel/core"
+	"nsmodel/core/wire"
+	"nsmodel/fib"
+	"nsmodel/ipv4"
+	"nsmodel/netns"
+	"nsmodel/sockhash"
+)
+
+// DefaultBuffer is the receive and the send buffer of a socket, in bytes of
+// Linux's accounting. Linux: net.core.rmem_default.
+const DefaultBuffer = 212992
+
+// MaxPayload is the largest payload of a datagram over IPv4, in bytes.
+const MaxPayload = 65535 - wire.IPv4Len - wire.UDPLen
+
+// Options are what a socket is given before it is bound.
+type Options struct {
+	ReuseAddr bool   // SO_REUSEADDR
+	ReusePort bool   // SO_REUSEPORT
+	Broadcast bool   // SO_BROADCAST
+	Device    string // SO_BINDTODEVICE
+	RecvErr   bool   // IP_RECVERR: soft errors and those of unconnected sockets, too
+	DF        bool   // IP_MTU_DISCOVER = IP_PMTUDISC_DO
+	RcvBuf    int    // SO_RCVBUF as doubled by Linux; 0: DefaultBuffer
+	TTL, TOS  uint8  // IP_TTL (0: the Net's default), IP_TOS
+	Mark      uint32 // SO_MARK
+	Priority  uint32 // SO_PRIORITY
+}
+
+// A Conn is a UDP socket. Its calls may be made from several goroutines.
+// Linux: struct udp_sock.
+type Conn struct {
+	// fixed
+	u *UDP
+	n *netns.Net
+
+	bindMu sync.Mutex // orders bind, connect and close
+
+	mu      sync.Mutex
+	ready   sync.Cond // on mu: something to read, or a reason to stop waiting
+	opts    Options
+	binding *sockhash.Binding[*Conn] // nil while not bound
+	laddr   netip.AddrPort
+	raddr   netip.AddrPort // zero while not connected
+	dev     *core.Device   // the device it is bound to
+	q       queue
+	err     error // what ICMP reported, until somebody is told
+	dropped uint64
+	closed  bool
+	gone    bool // closed by the end of its Net
+	read    deadline
+	write   deadline
+	place   int // in openConns
+}
+
+// newConn makes a socket that is bound to nothing. Linux: inet_create.
+func (u *UDP) newConn(n *netns.Net) *Conn {
+	c := &Conn{u: u, n: n, place: -1}
+	c.ready.L = &c.mu
+	return c
+}
+
+// socket makes a socket through the family's gate.
+func (u *UDP) socket(n *netns.Net, o Options) (*Conn, error) {
+	s, err := u.stack.Socket(n, core.AFInet, ipv4.SockDgram, ipv4.ProtoUDP)
+	if err != nil {
+		return nil, err
+	}
+	c, ok := s.(*Conn)
+	if !ok {
+		return nil, syscall.EPROTONOSUPPORT
+	}
+	if o.RcvBuf <= 0 {
+		o.RcvBuf = DefaultBuffer
+	}
+	c.opts = o
+	if o.Device != "" {
+		if c.dev = u.stack.Device(n, o.Device); c.dev == nil {
+			return nil, fmt.Errorf("bind to device %s: %w", o.Device, syscall.ENODEV)
+		}
+	}
+	return c, nil
+}
+
+// Listen makes a socket in n, bound to laddr: the zero address is any address,
+// port 0 any free port. Errors: EADDRNOTAVAIL for an address that n does not
+// have, EADDRINUSE, EAFNOSUPPORT, ENODEV.
+func (u *UDP) Listen(n *netns.Net, laddr netip.AddrPort, o Options) (*Conn, error) {
+	c, err := u.socket(n, o)
+	if err == nil {
+		err = c.bind(laddr)
+	}
+	if err != nil {
+		return nil, opError("listen", laddr, err)
+	}
+	return c, nil
+}
+
+// Dial makes a socket in n, bound to laddr, which may be zero, and connected to
+// raddr. Errors: those of Listen, and those of a route to raddr.
+func (u *UDP) Dial(n *netns.Net, laddr, raddr netip.AddrPort, o Options) (*Conn, error) {
+	c, err := u.socket(n, o)
+	if err != nil {
+		return nil, opError("dial", raddr, err)
+	}
+	if laddr.Port() != 0 || laddr.Addr().IsValid() && !laddr.Addr().IsUnspecified() {
+		if err := c.bind(laddr); err != nil {
+			return nil, opError("dial", raddr, err)
+		}
+	}
+	if err := c.connect(raddr); err != nil {
+		c.Close()
+		return nil, opError("dial", raddr, err)
+	}
+	return c, nil
+}
+
+func opError(op string, a netip.AddrPort, err error) error {
+	return &net.OpError{Op: op, Net: "udp", Addr: net.UDPAddrFromAddrPort(a), Err: err}
+}
+
+// bind gives the socket its address and port. Linux: inet_bind.
+func (c *Conn) bind(laddr netip.AddrPort) error {
+	c.bindMu.Lock()
+	defer c.bindMu.Unlock()
+	w := c.u.stack.Enter()
+	defer w.Leave()
+	if !c.n.Alive() {
+		return syscall.ENETDOWN
+	}
+	a := laddr.Addr()
+	if !a.IsValid() {
+		a = netip.IPv4Unspecified()
+	}
+	if a = a.Unmap(); !a.Is4() {
+		return syscall.EAFNOSUPPORT
+	}
+	if !a.IsUnspecified() && !a.IsMulticast() {
+		switch c.u.ip.AddrType(c.n, a) {
+		case fib.Local, fib.Broadcast:
+		default:
+			return syscall.EADDRNOTAVAIL
+		}
+	}
+	b := c.newBinding(a, laddr.Port())
+	if err := c.file(b); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.binding, c.laddr = b, netip.AddrPortFrom(a, b.Port)
+	c.mu.Unlock()
+	return c.u.track(c)
+}
+
+func (c *Conn) newBinding(a netip.Addr, port uint16) *sockhash.Binding[*Conn] {
+	b := &sockhash.Binding[*Conn]{Sock: c, Local: sockhash.AddrOf(a), Port: port, ReuseAddr: c.opts.ReuseAddr, ReusePort: c.opts.ReusePort}
+	if c.dev != nil {
+		b.Dev = c.dev.Index()
+	}
+	return b
+}
+
+func (c *Conn) file(b *sockhash.Binding[*Conn]) error {
+	if b.Port != 0 {
+		return c.u.table.Bind(c.n, b)
+	}
+	low, high := c.u.ip.PortRange(c.n)
+	return c.u.table.BindAny(c.n, b, low, high, c.n.Uint64N)
+}
+
+// connect gives the socket its peer. Linux: __ip4_datagram_connect.
+func (c *Conn) connect(raddr netip.AddrPort) error {
+	raddr = netip.AddrPortFrom(raddr.Addr().Unmap(), raddr.Port())
+	if !raddr.Addr().Is4() {
+		return syscall.EAFNOSUPPORT
+	}
+	c.bindMu.Lock()
+	bound := c.binding != nil
+	src := netip.Addr{}
+	if bound && !c.laddr.Addr().IsUnspecified() {
+		src = c.laddr.Addr()
+	}
+	c.bindMu.Unlock()
+	w := c.u.stack.Enter()
+	rt, err := c.route(raddr, src)
+	w.Leave()
+	if err != nil {
+		return err
+	}
+	if rt.Broadcast && !c.opts.Broadcast {
+		return syscall.EACCES
+	}
+	if !bound {
+		if err := c.bind(netip.AddrPortFrom(rt.Src, 0)); err != nil {
+			return err
+		}
+	}
+	c.bindMu.Lock()
+	defer c.bindMu.Unlock()
+	old := c.binding
+	next := *old
+	if next.Local.Wild() {
+		next.Local = sockhash.AddrOf(rt.Src)
+	}
+	next.Remote, next.RemotePort = sockhash.AddrOf(raddr.Addr()), raddr.Port()
+	if err := c.u.table.Rebind(c.n, old, &next); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.binding, c.raddr = &next, raddr
+	if c.laddr.Addr().IsUnspecified() {
+		c.laddr = netip.AddrPortFrom(rt.Src, c.laddr.Port())
+	}
+	c.mu.Unlock()
+	return nil
+}
+
+func (c *Conn) route(to netip.AddrPort, src netip.Addr) (ipv4.Route, error) {
+	fl := fib.Flow{Dst: to.Addr(), Src: src, Mark: c.opts.Mark, TOS: c.opts.TOS & 0x1c, Proto: ipv4.ProtoUDP,
+		SPort: c.laddr.Port(), DPort: to.Port()}
+	if c.dev != nil {
+		fl.Oif = int32(c.dev.Index())
+	}
+	return c.u.ip.Route(c.n, &fl)
+}
+
+// enqueue gives the socket a datagram. ENOBUFS if its buffer is full,
+// net.ErrClosed if nobody will read it. Linux: udp_queue_rcv_skb.
+func (c *Conn) enqueue(p *core.Packet, src, _ [4]byte, h wire.UDP) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	if c.q.used > c.opts.RcvBuf {
+		c.dropped++
+		return syscall.ENOBUFS
+	}
+	c.q.push(datagram{from: netip.AddrPortFrom(netip.AddrFrom4(src), h.SrcPort()), dev: device(p)}, h.Payload())
+	c.ready.Signal()
+	return nil
+}
+
+// report notes an ICMP error. Without IP_RECVERR only a connected socket hears
+// of it, and of hard ones only. Linux: __udp4_lib_err.
+func (c *Conn) report(errno syscall.Errno, hard bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if errno == 0 || c.closed || !c.opts.RecvErr && (!hard || !c.raddr.IsValid()) {
+		return
+	}
+	c.err = errno
+	c.ready.Broadcast()
+}
+
+// take returns the oldest datagram's length and sender, waiting for one if wait
+// is set; EAGAIN if not.
+func (c *Conn) take(b []byte, wait bool) (n int, from netip.AddrPort, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		switch {
+		case c.closed:
+			return 0, from, c.closedError()
+		case c.err != nil:
+			err, c.err = c.err, nil
+			return 0, from, err
+		case c.read.passed(c):
+			return 0, from, os.ErrDeadlineExceeded
+		case c.q.n > 0:
+			d, data := c.q.pop()
+			return copy(b, data), d.from, nil
+		case !wait:
+			return 0, from, syscall.EAGAIN
+		}
+		c.ready.Wait()
+	}
+}
+
+func (c *Conn) closedError() error {
+	if c.gone {
+		return fmt.Errorf("namespace is gone: %w", syscall.ENETDOWN)
+	}
+	return net.ErrClosed
+}
+
+// Pending returns how many datagrams wait to be read.
+func (c *Conn) Pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.q.n
+}
+
+// Dropped returns how many datagrams found the receive buffer full.
+func (c *Conn) Dropped() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dropped
+}
+
+// Close ends the socket: readers wake with net.ErrClosed.
+func (c *Conn) Close() error {
+	if !c.shut(false) {
+		return c.wrap("close", net.ErrClosed)
+	}
+	return nil
+}
+
+// shut closes the socket once; gone says that its Net is ending.
+func (c *Conn) shut(gone bool) bool {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return false
+	}
+	c.closed, c.gone = true, gone
+	c.q = queue{}
+	c.read.timer.stop()
+	c.write.timer.stop()
+	c.ready.Broadcast()
+	c.mu.Unlock()
+	c.bindMu.Lock()
+	defer c.bindMu.Unlock()
+	if c.binding != nil {
+		c.u.table.Unbind(c.n, c.binding)
+	}
+	c.u.untrack(c)
+	return true
+}
+
+func (c *Conn) wrap(op string, err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	e := &net.OpError{Op: op, Net: "udp", Source: c.LocalAddr(), Err: err}
+	if r := c.RemoteAddr(); r != nil {
+		e.Addr = r
+	}
+	return e
+}
+
+// A deadline is a time until which a call may wait.
+type deadline struct {
+	set   bool
+	at    time.Duration // the machine's time
+	timer lazyTimer
+}
+
+// passed reports whether the deadline is over; under c.mu.
+func (d *deadline) passed(c *Conn) bool { return d.set && c.u.stack.Sys.Now() >= d.at }
+
+// A lazyTimer is a netns.Timer that a socket which never has a deadline does
+// not pay for.
+type lazyTimer struct{ t *netns.Timer }
+
+func (l *lazyTimer) stop() {
+	if l.t != nil {
+		l.t.Stop()
+	}
+}
+
+func (d *deadline) change(c *Conn, t time.Time) {
+	d.timer.stop()
+	d.set = !t.IsZero()
+	if !d.set {
+		return
+	}
+	d.at = t.Sub(c.u.stack.Epoch())
+	if d.timer.t == nil {
+		d.timer.t = new(netns.Timer)
+		d.timer.t.Init(c.n, func(time.Duration) {
+			c.mu.Lock()
+			c.ready.Broadcast()
+			c.mu.Unlock()
+		})
+	}
+	d.timer.t.Reset(d.at)
+}

@@ -1,0 +1,158 @@
+// Package udp is UDP (RFC 768) over IPv4, with sockets that are a
+// [net.PacketConn] and a [net.Conn].
+package udp
+
+import (
+	"syscall"
+
+	"nsmodel/core"
+	"nsmodel/core/wire"
+	"nsmodel/ipv4"
+	"nsmodel/netns"
+	"nsmodel/sockhash"
+)
+
+// A Config says where UDP's state stands. The zero value is Linux's defaults.
+type Config struct {
+	Sockets netns.Placement // the socket table; default Tagged
+	Secret  uint64          // keys the choice within SO_REUSEPORT groups
+}
+
+// A UDP is UDP on one machine. Linux: struct udp_table, udp_prot.
+type UDP struct {
+	ip    *ipv4.Inet
+	stack *core.Stack
+	table *sockhash.Table[*Conn]
+	open  *netns.Cell[openConns]
+}
+
+// New builds UDP on ip, before the machine boots.
+func New(ip *ipv4.Inet, sockets *ipv4.Sockets, c Config) (*UDP, error) {
+	if c.Sockets == netns.Default {
+		c.Sockets = netns.Tagged
+	}
+	sys := ip.Core.Sys
+	u := &UDP{ip: ip, stack: ip.Core}
+	u.table = sockhash.New[*Conn](sys, "udp", c.Sockets, c.Secret)
+	u.open = netns.NewCell(sys, "udp-open", netns.Replicated, func(*netns.Net) *openConns { return new(openConns) })
+	// Once more after the grace period, for a bind that was under way.
+	netns.Attend(sys, "udp-exit", nil, u.preExit, u.preExit)
+	sockets.Handle(ipv4.SockDgram, ipv4.ProtoUDP, func(n *netns.Net) (any, error) { return u.newConn(n), nil })
+	return u, ip.Handle(ipv4.Protocol{Number: ipv4.ProtoUDP, Receive: u.receive, Error: u.icmpError})
+}
+
+// receive takes a datagram. Linux: __udp4_lib_rcv.
+func (u *UDP) receive(w *core.Worker, p *core.Packet, ip wire.IPv4) {
+	h, ok := wire.ParseUDP(p.Bytes())
+	if !ok {
+		w.Drop(p, core.HeaderTooShort)
+		return
+	}
+	src, dst := ip.Src4(), ip.Dst4()
+	if p.Checksum == core.ChecksumNone && h.Checksum() != 0 && !h.ChecksumOK4(src, dst) {
+		w.Drop(p, core.BadL4Checksum)
+		return
+	}
+	f := sockhash.Flow{Local: sockhash.Addr4(dst), Remote: sockhash.Addr4(src),
+		LocalPort: h.DstPort(), RemotePort: h.SrcPort(), Dev: p.InIndex}
+	if p.Dev != nil {
+		f.Dev = p.Dev.Index()
+	}
+	if p.Type == core.ToBroadcast || p.Type == core.ToMulticast || dst[0]>>4 == 14 || dst == [4]byte{255, 255, 255, 255} {
+		if u.deliverAll(w, p, ip, h, &f) {
+			return
+		}
+		w.Drop(p, core.NoSocket)
+		return
+	}
+	c, ok := u.table.Lookup(p.Net(), &f)
+	if !ok {
+		u.ip.SendICMP(w, p, wire.ICMPDestUnreach, wire.ICMPPortUnreach, 0)
+		w.Drop(p, core.NoSocket)
+		return
+	}
+	u.deliver(w, p, c, src, dst, h)
+}
+
+func (u *UDP) deliver(w *core.Worker, p *core.Packet, c *Conn, src, dst [4]byte, h wire.UDP) {
+	switch c.enqueue(p, src, dst, h) {
+	case nil:
+		w.Deliver(p)
+	case syscall.ENOBUFS:
+		w.Drop(p, core.SocketBuffer)
+	default:
+		w.Drop(p, core.SocketClosed)
+	}
+}
+
+// deliverAll gives every socket that the datagram is for a copy of it, and
+// reports false, with p untouched, if there is none. Linux:
+// __udp4_lib_mcast_deliver.
+func (u *UDP) deliverAll(w *core.Worker, p *core.Packet, ip wire.IPv4, h wire.UDP, f *sockhash.Flow) bool {
+	var errno error = syscall.ENOENT
+	u.table.Each(p.Net(), f, func(c *Conn) bool {
+		if e := c.enqueue(p, ip.Src4(), ip.Dst4(), h); e == nil || errno != nil {
+			errno = e
+		}
+		return true
+	})
+	switch errno {
+	case nil:
+		w.Deliver(p)
+	case syscall.ENOENT:
+		return false
+	case syscall.ENOBUFS:
+		w.Drop(p, core.SocketBuffer)
+	default:
+		w.Drop(p, core.SocketClosed)
+	}
+	return true
+}
+
+// icmpError tells a socket what became of its datagram. Linux: __udp4_lib_err.
+func (u *UDP) icmpError(w *core.Worker, p *core.Packet, quoted wire.IPv4, e ipv4.ICMPError) {
+	b := quoted.Payload()
+	if len(b) < 4 {
+		return
+	}
+	sport, dport := uint16(b[0])<<8|uint16(b[1]), uint16(b[2])<<8|uint16(b[3])
+	f := sockhash.Flow{Local: sockhash.Addr4(quoted.Src4()), Remote: sockhash.Addr4(quoted.Dst4()), LocalPort: sport, RemotePort: dport}
+	if p.Dev != nil {
+		f.Dev = p.Dev.Index()
+	}
+	c, ok := u.table.Lookup(p.Net(), &f)
+	if !ok {
+		return
+	}
+	errno, hard := convert(e)
+	c.report(errno, hard)
+}
+
+// convert returns the errno of an ICMP error and whether it is hard: a soft one
+// is for those only who asked. Linux: icmp_err_convert, RFC 1122 section 4.1.3.3.
+func convert(e ipv4.ICMPError) (errno syscall.Errno, hard bool) {
+	switch e.Type {
+	case wire.ICMPTimeExceeded:
+		return syscall.EHOSTUNREACH, false
+	case wire.ICMPParamProblem:
+		return syscall.EPROTO, true
+	case wire.ICMPSourceQuench:
+		return 0, false
+	case wire.ICMPDestUnreach:
+		if int(e.Code) < len(unreach) {
+			return unreach[e.Code].errno, unreach[e.Code].hard
+		}
+	}
+	return syscall.EHOSTUNREACH, false
+}
+
+// unreach are the errnos of destination unreachable, by code.
+var unreach = [...]struct {
+	errno syscall.Errno
+	hard  bool
+}{
+	{syscall.ENETUNREACH, false}, {syscall.EHOSTUNREACH, false}, {syscall.ENOPROTOOPT, true}, {syscall.ECONNREFUSED, true},
+	{syscall.EMSGSIZE, false}, {syscall.EOPNOTSUPP, false}, {syscall.ENETUNREACH, true}, {syscall.EHOSTDOWN, true},
+	{syscall.ENONET, true}, {syscall.ENETUNREACH, true}, {syscall.EHOSTUNREACH, true}, {syscall.ENETUNREACH, false},
+	{syscall.EHOSTUNREACH, false}, {syscall.EHOSTUNREACH, true}, {syscall.EHOSTUNREACH, true}, {syscall.EHOSTUNREACH, true},
+}
