@@ -1,7 +1,6 @@
 package core
 
 import (
-	"fmt"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -154,7 +153,11 @@ type neighNet struct {
 
 func (s *Stack) initNeigh(place netns.Placement) {
 	s.neigh = netns.NewTable[neighKey, *Neighbour](s.Sys, "neigh", place, netns.Keyed[neighKey]())
-	s.neighs = netns.NewCell(s.Sys, "neighgc", netns.Replicated, func(*netns.Net) *neighNet { return new(neighNet) })
+	s.neighs = netns.NewCell(s.Sys, "neighgc", netns.Replicated, func(n *netns.Net) *neighNet {
+		c := new(neighNet)
+		c.sweep.Init(n, func(now time.Duration) { s.periodicGC(n, now) })
+		return c
+	})
 	netns.Register(s.Sys, netns.Ops[struct{}]{
 		Name:    "neigh-exit",
 		Place:   netns.Replicated,
@@ -174,35 +177,6 @@ func (nb *Neighbour) Addr() netip.Addr { return nb.addr }
 
 // Net returns the neighbour's namespace.
 func (nb *Neighbour) Net() *netns.Net { return nb.net }
-
-// A NeighInfo is a neighbour as a dump shows it.
-type NeighInfo struct {
-	Dev    *Device
-	Addr   netip.Addr
-	MAC    wire.MAC
-	State  NeighState
-	Router bool
-	Probes int
-	Used, Confirmed,
-	Updated time.Duration
-}
-
-// Info returns the neighbour's state at this moment.
-func (nb *Neighbour) Info() NeighInfo {
-	nb.mu.Lock()
-	defer nb.mu.Unlock()
-	return NeighInfo{Dev: nb.dev, Addr: nb.addr, MAC: nb.mac, State: nb.state, Router: nb.router, Probes: nb.probes,
-		Used: time.Duration(nb.used.Load()), Confirmed: nb.confirmed, Updated: nb.updated}
-}
-
-// Neighbours returns n's neighbours in the order in which they came.
-func (s *Stack) Neighbours(n *netns.Net) []*Neighbour {
-	var all []*Neighbour
-	for _, nb := range s.neigh.All(n) {
-		all = append(all, nb)
-	}
-	return all
-}
 
 // Neighbour returns the entry of a at d, or nil. Linux: neigh_lookup.
 func (s *Stack) Neighbour(d *Device, a netip.Addr) *Neighbour {
@@ -397,6 +371,3 @@ func (nb *Neighbour) unreachable(w *Worker, p *Packet) {
 	}
 	w.Drop(p, NeighbourFailed)
 }
-
-// String returns the neighbour as `ip neigh` names it.
-func (nb *Neighbour) String() string { return fmt.Sprintf("%v dev %s", nb.addr, nb.dev.Name()) }
