@@ -361,3 +361,5 @@ func addr4(x int) netip.Addr {
 }
 
 func addrOf(a [4]byte) netip.Addr { return netip.AddrFrom4(a) }
+
+func netnsConfig(seed uint64) netns.Config { return netns.Config{Seed: seed} }
