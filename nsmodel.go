@@ -99,7 +99,9 @@ func New(c Config) (*Machine, error) {
 	if err := m.fdbMessages(); err != nil {
 		return nil, fmt.Errorf("nsmodel: bridge fdb: %w", err)
 	}
-	// NETLINK-CORE
+	if err := netlink.HandleCore(m.Netlink, m.Core); err != nil {
+		return nil, fmt.Errorf("nsmodel: netlink: %w", err)
+	}
 	if c.Extend != nil {
 		if err := c.Extend(m); err != nil {
 			return nil, err
