@@ -127,8 +127,7 @@ func (d *Device) drain(w *Worker, budget int) (done int) {
 	b.mu.Unlock()
 	for p := batch.pop(); p != nil; p = batch.pop() {
 		done++
-		books := d.books.Load()
-		books.held.Add(-1)
+		d.unhold(p)
 		switch {
 		case !d.live.Load():
 			d.stats.rxDropped.Add(1)
@@ -151,6 +150,18 @@ func (d *Device) drain(w *Worker, budget int) (done int) {
 	return done
 }
 
+// unhold counts p as no longer held by its Net. A worker may have taken p from a
+// queue between the grace period of d's move and the purge: then the books are
+// another Net's by now. list stores net before books, so equal Nets mean that the
+// books read first are p's.
+func (d *Device) unhold(p *Packet) {
+	books := d.books.Load()
+	if d.net.Load() != p.net {
+		books = d.stack.ledger.Of(p.net)
+	}
+	books.held.Add(-1)
+}
+
 // purge drops what waits at d; under rtnl, d being down, after a grace period.
 func (d *Device) purge(w *Worker, reason Reason) {
 	b := &d.backlog
@@ -159,7 +170,7 @@ func (d *Device) purge(w *Worker, reason Reason) {
 	b.packets = packetList{}
 	b.mu.Unlock()
 	for p := batch.pop(); p != nil; p = batch.pop() {
-		d.books.Load().held.Add(-1)
+		d.unhold(p)
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, reason)
 	}
