@@ -56,6 +56,7 @@ type Machine struct {
 	Core    *core.Stack
 	Netlink *netlink.Rtnetlink
 	Sysctl  *sysctl.Registry
+	Links   *link.Links
 	Hooks   *netfilter.Hooks
 	Sockets *ipv4.Sockets
 	IPv4    *ipv4.Inet
@@ -91,12 +92,10 @@ func New(c Config) (*Machine, error) {
 	}
 	// The kinds of device come last, so that everybody who keeps something at
 	// a device hears of the first one, and lets go of it before it goes.
-	if err := link.Register(m.Core, link.Config{FDB: p.FDB}); err != nil {
+	if m.Links, err = link.Register(m.Core, link.Config{FDB: p.FDB}); err != nil {
 		return nil, fmt.Errorf("nsmodel: link: %w", err)
 	}
-	if err := netlink.HandleCore(m.Netlink, m.Core); err != nil {
-		return nil, fmt.Errorf("nsmodel: netlink: %w", err)
-	}
+	// NETLINK-CORE
 	if c.Extend != nil {
 		if err := c.Extend(m); err != nil {
 			return nil, err

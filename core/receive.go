@@ -7,26 +7,25 @@ import (
 // arrive is the second door: p, in nobody's hands but the driver's, becomes a
 // packet of d's Net. It reports false if it had to drop p.
 //
-// A device changes its Net while it is down and after a grace period. So what
-// is read after live was seen set belongs together; otherwise the books are
-// looked up by the Net that the packet is given, or in and dropped could be
-// counted in two ledgers.
+// One load says both which Net d is in and which ledger counts for it: a device
+// may be on its way to another Net, and then in and dropped would be counted in
+// two.
 func (d *Device) arrive(w *Worker, p *Packet) bool {
+	books := d.books.Load()
+	if p.Dev != d || p.net != books.net { // else it is a loopback, and did not leave
+		p.scrub(p.net != books.net)
+	}
+	p.net, p.books, p.Dev = books.net, books, d
+	p.Stamp = 0
+	p.Type = ToHost // until the frame is looked at; never Looped
+	p.InIndex = int(d.index.Load())
+	books.in.Add(1)
 	if !d.live.Load() {
-		n := d.net.Load()
-		p.scrub(p.net != n)
-		p.net, p.Dev = n, d
-		w.Stack.ledger.Of(n).in.Add(1)
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, DeviceDown)
 		return false
 	}
-	n := d.net.Load()
-	p.scrub(p.net != n)
-	p.net, p.Dev = n, d
-	p.InIndex = int(d.index.Load())
-	d.books.Load().in.Add(1)
-	if !n.Alive() {
+	if !p.net.Alive() {
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, NetDying)
 		return false
@@ -53,21 +52,22 @@ func (d *Device) Queue(w *Worker, p *Packet) {
 	}
 }
 
-// QueuePast is Queue for a frame that has been shared out already among the
-// devices that stand on d: whoever claims d's frames does not see it.
-func (d *Device) QueuePast(w *Worker, p *Packet) {
-	if d.arrive(w, p) {
-		p.past = true
-		d.enqueue(w, p)
-	}
-}
-
 // Forward is Queue for a frame that no device has sent, so that its Net's ledger
 // still has to count it: p leaves by the door that d stands in.
 // Linux: dev_forward_skb.
 func (d *Device) Forward(w *Worker, p *Packet) {
-	w.Stack.ledger.Of(p.net).sent.Add(1)
+	p.books.sent.Add(1)
 	d.Queue(w, p)
+}
+
+// ForwardPast is Forward for a frame that has been shared out already among the
+// devices that stand on d: whoever claims d's frames does not see it.
+func (d *Device) ForwardPast(w *Worker, p *Packet) {
+	p.books.sent.Add(1)
+	if d.arrive(w, p) {
+		p.past = true
+		d.enqueue(w, p)
+	}
 }
 
 // Forwardable reports whether d's MTU lets p through.
@@ -76,6 +76,20 @@ func (d *Device) Forwardable(p *Packet) bool {
 	return p.Len() <= int(d.mtu.Load())+wire.EthernetLen+wire.VLANLen || p.GSOSize != 0
 }
 
+// Loop leaves a copy of a broadcast or multicast that d sends, its data at the
+// network header, in d's own backlog: this Net may be one of those it is for.
+// It has neither left nor come in, so the ledger only sees it held.
+// Linux: dev_loopback_xmit.
+func (d *Device) Loop(w *Worker, p *Packet) {
+	if !d.live.Load() {
+		w.Drop(p, DeviceDown)
+		return
+	}
+	p.Dev, p.Type, p.InIndex = d, Looped, int(d.index.Load())
+	d.enqueue(w, p)
+}
+
+// enqueue puts p into the backlog, and d on the list of a worker.
 func (d *Device) enqueue(w *Worker, p *Packet) {
 	if !d.Forwardable(p) {
 		d.stats.rxDropped.Add(1)
@@ -91,7 +105,7 @@ func (d *Device) enqueue(w *Worker, p *Packet) {
 		return
 	}
 	b.packets.push(p)
-	d.books.Load().held.Add(1)
+	p.books.held.Add(1)
 	first := !b.scheduled
 	b.scheduled = true
 	b.mu.Unlock()
@@ -111,8 +125,7 @@ func (d *Device) drain(w *Worker, budget int) (done int) {
 	b.mu.Unlock()
 	for p := batch.pop(); p != nil; p = batch.pop() {
 		done++
-		books := d.books.Load()
-		books.held.Add(-1)
+		p.books.held.Add(-1)
 		switch {
 		case !d.live.Load():
 			d.stats.rxDropped.Add(1)
@@ -143,7 +156,7 @@ func (d *Device) purge(w *Worker, reason Reason) {
 	b.packets = packetList{}
 	b.mu.Unlock()
 	for p := batch.pop(); p != nil; p = batch.pop() {
-		d.books.Load().held.Add(-1)
+		p.books.held.Add(-1)
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, reason)
 	}
@@ -155,6 +168,11 @@ func (d *Device) purge(w *Worker, reason Reason) {
 // process hands an arrived frame to the taps, to who claims the device, and to
 // the protocol of its EtherType. Linux: __netif_receive_skb_core.
 func (d *Device) process(w *Worker, p *Packet) {
+	if p.Type == Looped {
+		p.SetL3(0)
+		w.Stack.toProtocol(w, p)
+		return
+	}
 	d.stats.rxPackets.Add(1)
 	d.stats.rxBytes.Add(uint64(p.Len()))
 	eth, ok := wire.ParseEthernet(p.Bytes())
@@ -186,6 +204,7 @@ func (d *Device) process(w *Worker, p *Packet) {
 		w.Drop(p, NoVLAN)
 		return
 	}
+	p.VLAN, p.VLANProto = 0, 0 // or a router would pass the priority on
 	p.Pull(wire.EthernetLen)
 	p.SetL3(0)
 	w.Stack.toProtocol(w, p)

@@ -61,9 +61,8 @@ func newMachineWith(t testing.TB, place netns.Placement, nc netns.Config, watch 
 		{Layer: core.LayerProtocol, Entry: fmt.Sprintf("%#04x", testType), Open: true, Why: "test"},
 		{Layer: core.LayerNotifier, Entry: "test", Open: true, Why: "test"},
 	}})
-	var err error
-	m.l, err = link.Register(m.s, link.Config{FDB: place})
-	m.ok(err)
+	m.ok(link.Register(m.s, link.Config{FDB: place}))
+	m.l = link.Of(m.s)
 	m.ok(m.s.HandleProtocol(testType, m.receive))
 	if watch != nil {
 		m.ok(m.s.HandleEvents("test", watch))
