@@ -14,6 +14,7 @@ import (
 // A Lab is a file of commands and what its head says about its judging.
 type Lab struct {
 	Path  string
+	Text  string
 	Lines []lab.Line
 
 	// Skip says why Linux cannot judge the lab, "" if it can.
@@ -31,6 +32,8 @@ type Lab struct {
 type Difference struct {
 	Reason string
 	Lines  []DiffLine
+
+	met int // how many of Lines the diff had
 }
 
 // A DiffLine is an expected line of a diff: '-' is the model's, '+' Linux's.
@@ -60,9 +63,9 @@ func Load(path string) (*Lab, error) {
 //	#: + REGEXP                 and these Linux's
 //	#: needs TOOL...            judged by Linux only where these tools are
 func Parse(path, text string) (*Lab, error) {
-	l := &Lab{Path: path}
+	l := &Lab{Path: path, Text: text}
 	var err error
-	if l.Lines, err = lab.Lex(path, text); err != nil {
+	if l.Lines, err = lab.Load(path, text); err != nil {
 		return nil, err
 	}
 	first := len(text)

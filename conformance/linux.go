@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -98,41 +97,39 @@ func (k *kernel) in(name string, f func() error) error {
 }
 
 // do runs one command as the lab says it.
-func (k *kernel) do(l lab.Line) (Step, error) {
-	s := Step{Line: l.Num, Text: l.Text}
-	cmd, err := lab.Parse(l)
-	if err == nil {
-		if p, ok := cmd.Do.(*lab.Probe); ok {
-			k.probe(&s, cmd.Net, p)
-			return s, nil
+func (k *kernel) do(l lab.Line) (lab.Result, error) {
+	if cmd, err := lab.Parse(l); err == nil {
+		if _, ok := cmd.Do.(*lab.Probe); ok {
+			return lab.New(probes{k}).Run(l)
 		}
 	}
-	doomed := k.doomed(l.Words)
-	watch := k.farewell(doomed)
-	if err := k.tool(&s, l); err != nil {
-		return s, err
+	wait := k.farewell(k.doomed(l.Words))
+	r, err := k.tool(l)
+	if err != nil {
+		return r, err
 	}
-	watch()
+	wait()
 	now := k.list()
 	for name := range now {
 		if !k.known[name] {
 			if err := k.in(name, prepare); err != nil {
-				return s, fmt.Errorf("preparing %s: %w", name, err)
+				return r, fmt.Errorf("preparing %s: %w", name, err)
 			}
 		}
 	}
 	k.known = now
-	if s.Exit == 0 {
+	if r.Exit == 0 {
 		k.calm(l.Words)
 	}
-	return s, nil
+	return r, nil
 }
 
 // tool runs one of Linux's own tools in the initial Net.
-func (k *kernel) tool(s *Step, l lab.Line) error {
+func (k *kernel) tool(l lab.Line) (lab.Result, error) {
+	r := lab.Result{Line: l}
 	path, err := linux.Tool(l.Words[0])
 	if err != nil {
-		return err
+		return r, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -140,15 +137,15 @@ func (k *kernel) tool(s *Step, l lab.Line) error {
 	c.Args[0] = l.Words[0]
 	c.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TERM=dumb"}
 	c.Stdin = strings.NewReader(l.Input)
-	var out, complaint bytes.Buffer
-	c.Stdout, c.Stderr = &out, &complaint
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
 	err = k.init.Do(c.Run)
-	s.Out, s.Err = out.String(), complaint.String()
+	r.Stdout, r.Stderr = out.String(), errs.String()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Exited() {
-		s.Exit, err = exit.ExitCode(), nil
+		r.Exit, err = exit.ExitCode(), nil
 	}
-	return err
+	return r, err
 }
 
 // doomed returns the Net that a command is about to delete, or "".
@@ -236,13 +233,9 @@ var devconf = map[string][2]string{ // all, default
 	"promote_secondaries": {"0", "0"},
 }
 
-// prepared counts the namespaces that were made ready, for reports.
-var prepared atomic.Int64
-
 // prepare makes the calling thread's new namespace what the model's is: the
 // compiled-in tunables, and no IPv6, which the model does not have yet.
 func prepare() error {
-	prepared.Add(1)
 	for key, v := range devconf {
 		for i, which := range []string{"all", "default"} {
 			if err := put("/proc/sys/net/ipv4/conf/"+which+"/"+key, v[i]); err != nil {

@@ -4,17 +4,15 @@ package conformance
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"nsmodel/core/netlink"
 	"nsmodel/lab"
 )
 
@@ -35,62 +33,47 @@ type listener struct {
 	kept []lab.Datagram
 }
 
-// probe does a probe command with the kernel's own sockets.
-func (k *kernel) probe(s *Step, net string, p *lab.Probe) {
-	if net != "" && !k.known[net] {
-		s.Err, s.Exit = noNet(net), 255
-		return
+// probes makes a lab's probe commands act on the kernel, with its own sockets,
+// so that they print what they print on the model.
+type probes struct{ k *kernel }
+
+// Netns implements [lab.Machine] as far as a probe needs it.
+func (m probes) Netns(op lab.NetnsOp, name string) ([]string, error) {
+	if op != lab.NetnsCheck || !m.k.known[name] {
+		return nil, unix.ENOENT
 	}
-	got, err := k.act(net, p)
-	word := "from"
-	if p.Verb == lab.UDPSend {
-		word = "reply from"
-	}
-	var b strings.Builder
-	for _, d := range got {
-		fmt.Fprintf(&b, "%s %v %q\n", word, d.From, d.Data)
-	}
-	if s.Out = b.String(); p.Verb == lab.Ledger {
-		s.Out = "balanced\n"
-	}
-	if err != nil {
-		s.Err, s.Exit = "probe: "+complaint(err)+"\n", 1
-	}
+	return nil, nil
 }
 
-func noNet(name string) string {
-	return fmt.Sprintf("Cannot open network namespace \"%s\": No such file or directory\n", name)
+// Netlink is none of a probe's business.
+func (probes) Netlink(string, *netlink.Request) ([]netlink.Message, error) {
+	return nil, unix.EOPNOTSUPP
 }
 
-// complaint is an error as a tool prints it.
-func complaint(err error) string {
-	var e syscall.Errno
+// Sysctl is none of a probe's business.
+func (probes) Sysctl(string, string, *string) ([]lab.Sysctl, error) { return nil, unix.EOPNOTSUPP }
+
+// Ping is none of a probe's business: the labs' ping is Linux's.
+func (probes) Ping(string, *lab.Ping, func(lab.PingEvent)) (lab.PingResult, error) {
+	return lab.PingResult{}, unix.EOPNOTSUPP
+}
+
+// Probe implements [lab.Machine].
+func (m probes) Probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
+	got, err := m.k.probe(net, p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return "no reply"
+		err = lab.ErrNoReply
 	}
-	if !errors.As(err, &e) {
-		return err.Error()
-	}
-	text := e.Error()
-	return strings.ToUpper(text[:1]) + text[1:]
+	return got, err
 }
 
-func (k *kernel) act(net string, p *lab.Probe) ([]lab.Datagram, error) {
+func (k *kernel) probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 	key := service{net, p.Local.String()}
 	switch p.Verb {
 	case lab.UDPEcho, lab.UDPListen:
 		return nil, k.listen(key, p)
 	case lab.UDPShow:
-		time.Sleep(linger)
-		l := k.services[key]
-		if l == nil || l.echo {
-			return nil, unix.ENOENT
-		}
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		got := l.kept
-		l.kept = nil
-		return got, nil
+		return k.show(key)
 	case lab.UDPClose:
 		if k.services[key] == nil {
 			return nil, unix.ENOENT
@@ -111,6 +94,20 @@ func (k *kernel) act(net string, p *lab.Probe) ([]lab.Datagram, error) {
 	return nil, nil
 }
 
+// show takes what a listening socket has kept.
+func (k *kernel) show(key service) ([]lab.Datagram, error) {
+	time.Sleep(linger)
+	l := k.services[key]
+	if l == nil || l.echo {
+		return nil, unix.ENOENT
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	got := l.kept
+	l.kept = nil
+	return got, nil
+}
+
 func index(dev string) (int, error) {
 	i, err := net.InterfaceByName(dev)
 	if err != nil {
@@ -126,7 +123,7 @@ func (k *kernel) udp(net string, local, remote netip.AddrPort) (f *os.File, err 
 		if err != nil {
 			return err
 		}
-		if local.IsValid() {
+		if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1); err == nil && local.IsValid() {
 			err = unix.Bind(fd, &unix.SockaddrInet4{Port: int(local.Port()), Addr: local.Addr().As4()})
 		}
 		if err == nil && remote.IsValid() {
@@ -218,10 +215,21 @@ func (k *kernel) send(net string, p *lab.Probe) ([]lab.Datagram, error) {
 	if err := f.SetReadDeadline(time.Now().Add(p.Wait)); err != nil {
 		return nil, err
 	}
-	b := make([]byte, 65536)
-	n, err := f.Read(b)
+	raw, err := f.SyscallConn()
 	if err != nil {
 		return nil, err
+	}
+	b := make([]byte, 65536)
+	var n int
+	var fault error
+	if err := raw.Read(func(fd uintptr) bool { // not f.Read: an empty datagram is no end of file
+		n, fault = unix.Read(int(fd), b)
+		return fault != unix.EAGAIN
+	}); err != nil {
+		return nil, err
+	}
+	if fault != nil {
+		return nil, fault
 	}
 	return []lab.Datagram{{From: p.Remote, Data: string(b[:n])}}, nil
 }

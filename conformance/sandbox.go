@@ -25,9 +25,9 @@ type job struct {
 
 // A verdict is what a sandbox says of a job.
 type verdict struct {
-	Steps, Tail []Step
-	Fault       string // what kept the lab from running
-	Took        time.Duration
+	Lab, Tail []lab.Result
+	Fault     string // what kept the lab from running
+	Took      time.Duration
 }
 
 // Main turns this process into a sandbox's worker if that is what it was
@@ -78,16 +78,16 @@ func runKernel(j *job) (v verdict) {
 	}
 	defer k.close()
 	for _, part := range []struct {
-		lines []lab.Line
-		steps *[]Step
-	}{{j.Lines, &v.Steps}, {j.Tail, &v.Tail}} {
+		lines   []lab.Line
+		results *[]lab.Result
+	}{{j.Lines, &v.Lab}, {j.Tail, &v.Tail}} {
 		for _, l := range part.lines {
-			s, err := k.do(l)
+			r, err := k.do(l)
 			if err != nil {
 				v.Fault = fmt.Sprintf("%s:%d: %v", l.File, l.Num, err)
 				return v
 			}
-			*part.steps = append(*part.steps, s)
+			*part.results = append(*part.results, r)
 		}
 	}
 	return v
