@@ -354,3 +354,12 @@ func stateName(s NeighState) string {
 	return map[NeighState]string{NudNone: "NONE", NudIncomplete: "INCOMPLETE", NudReachable: "REACHABLE", NudStale: "STALE", NudDelay: "DELAY",
 		NudProbe: "PROBE", NudFailed: "FAILED", NudNoARP: "NOARP", NudPermanent: "PERMANENT"}[s]
 }
+
+// addr4 is 10.0.0.x, or further on in 10/8.
+func addr4(x int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(x >> 16), byte(x >> 8), byte(x)})
+}
+
+func addrOf(a [4]byte) netip.Addr { return netip.AddrFrom4(a) }
+
+func netnsConfig(seed uint64) netns.Config { return netns.Config{Seed: seed} }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"nsmodel/core"
 	"nsmodel/core/netlink"
 	"nsmodel/core/sysctl"
@@ -17,7 +19,7 @@ import (
 
 // A machine is a wired stack with one worker and a clock that tests turn.
 type machine struct {
-	t    testing.TB
+	t    rapid.TB
 	sys  *netns.System
 	core *core.Stack
 	in   *Inet
@@ -28,7 +30,7 @@ type machine struct {
 
 var placements = []netns.Placement{netns.Tagged, netns.Replicated}
 
-func newMachine(t testing.TB, place netns.Placement) *machine {
+func newMachine(t rapid.TB, place netns.Placement) *machine {
 	t.Helper()
 	sys := netns.New(netns.Config{Seed: 1})
 	m := &machine{t: t, sys: sys, now: time.Second}
@@ -66,7 +68,7 @@ type (
 	}
 )
 
-func (loDriver) Xmit(w *core.Worker, d *core.Device, p *core.Packet)     { d.Queue(w, p) }
+func (loDriver) Xmit(w *core.Worker, d *core.Device, p *core.Packet)      { d.Queue(w, p) }
 func (v *pairDriver) Xmit(w *core.Worker, d *core.Device, p *core.Packet) { v.peer.Queue(w, p) }
 func (v *tapDriver) Xmit(w *core.Worker, d *core.Device, p *core.Packet) {
 	if v.keep {
