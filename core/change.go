@@ -99,12 +99,23 @@ func (s *Stack) SetMTU(d *Device, mtu int) error {
 	if d.Flags()&FlagLoopback == 0 && (mtu < MinMTU || mtu > MaxMTU) || mtu < 0 {
 		return fmt.Errorf("core: mtu %d of %s: %w", mtu, d.Name(), syscall.EINVAL)
 	}
+	if t, ok := d.driver.(Tuner); ok {
+		if err := t.ChangeMTU(d, mtu); err != nil {
+			return fmt.Errorf("core: mtu %d of %s: %w", mtu, d.Name(), err)
+		}
+	}
+	s.AdjustMTU(d, mtu)
+	return nil
+}
+
+// AdjustMTU is SetMTU by a driver, for what follows from other devices; under
+// rtnl. Linux: __dev_set_mtu.
+func (s *Stack) AdjustMTU(d *Device, mtu int) {
 	if mtu == d.MTU() {
-		return nil
+		return
 	}
 	d.mtu.Store(uint32(mtu))
 	s.notify(EventMTU, d)
-	return nil
 }
 
 // SetAddr sets the hardware address; under rtnl. EADDRNOTAVAIL for a group
@@ -116,18 +127,36 @@ func (s *Stack) SetAddr(d *Device, a wire.MAC) error {
 	if d.Flags()&FlagLoopback != 0 {
 		return fmt.Errorf("core: address of %s: %w", d.Name(), syscall.EOPNOTSUPP)
 	}
-	d.addr.Store(packMAC(a))
+	if t, ok := d.driver.(Tuner); ok {
+		if err := t.ChangeAddr(d, a); err != nil {
+			return fmt.Errorf("core: address %v of %s: %w", a, d.Name(), err)
+		}
+	}
 	d.noAuto = true
-	s.notify(EventAddr, d)
+	s.AdjustAddr(d, a)
 	return nil
 }
+
+// AdjustAddr is SetAddr by a driver: nobody has chosen the address, and it may
+// be zero. Under rtnl. Linux: eth_hw_addr_set.
+func (s *Stack) AdjustAddr(d *Device, a wire.MAC) {
+	if a == d.Addr() {
+		return
+	}
+	d.addr.Store(packMAC(a))
+	s.notify(EventAddr, d)
+}
+
+// AddrChosen reports whether somebody has chosen d's address; under rtnl.
+// Linux: addr_assign_type == NET_ADDR_SET.
+func (d *Device) AddrChosen() bool { return d.noAuto }
 
 // SetTxQLen sets the length of the sending queue in packets; under rtnl.
 func (s *Stack) SetTxQLen(d *Device, k int) error {
 	if k < 0 {
 		return fmt.Errorf("core: txqueuelen %d of %s: %w", k, d.Name(), syscall.EINVAL)
 	}
-	d.txqlen = k
+	d.txqlen = int32(k)
 	if q := d.qdisc; q != nil {
 		q.mu.Lock()
 		q.limit = k
@@ -181,10 +210,3 @@ func (s *Stack) dropMaster(d *Device) {
 		s.notify(EventMaster, d)
 	}
 }
-
-// Lower returns the index of the device that d stands on or that is its peer,
-// in that device's Net; 0 for none. Under rtnl.
-func (d *Device) Lower() int { return d.lower }
-
-// SetLower notes it.
-func (d *Device) SetLower(index int) { d.lower = index }

@@ -42,9 +42,23 @@ type Leaver interface {
 	Leave(d *Device) []*Device
 }
 
-// A Mover is a driver that wants a word when its device changes namespace:
-// before is called under rtnl with the device down and unlisted; an error stops
-// the move. Linux: NETIF_F_NETNS_LOCAL is one that always refuses.
+// A Freer is a driver that holds something for its device. Free is called under
+// rtnl when d will not come back, after the grace period and the last event.
+// Linux: priv_destructor.
+type Freer interface {
+	Free(d *Device)
+}
+
+// A Tuner is a driver that has a say when a user changes its device; a bare
+// errno refuses. Both are called under rtnl, before the change.
+// Linux: ndo_change_mtu and ndo_set_mac_address.
+type Tuner interface {
+	ChangeMTU(d *Device, mtu int) error
+	ChangeAddr(d *Device, a wire.MAC) error
+}
+
+// A Mover is a driver that wants a word when its device changes namespace. Move
+// is called under rtnl before anything has happened; an error stops the move. Linux: NETIF_F_NETNS_LOCAL is one that always refuses.
 type Mover interface {
 	Move(d *Device, to *netns.Net) error
 }
@@ -61,12 +75,13 @@ type Tap func(w *Worker, d *Device, p *Packet, out bool)
 // Linux: struct net_device, include/linux/netdevice.h.
 type Device struct {
 	// fixed
-	stack  *Stack
-	driver Driver
-	kind   *Kind
-	hw     uint16 // ARPHRD_*
-	real   bool   // a NIC: returns to the initial Net when its Net dies
-	fixedN bool   // may not change namespace (NETIF_F_NETNS_LOCAL)
+	stack   *Stack
+	driver  Driver
+	kind    *Kind
+	hw      uint16 // ARPHRD_*
+	real    bool   // a NIC: returns to the initial Net when its Net dies
+	fixedN  bool   // may not change namespace (NETIF_F_NETNS_LOCAL)
+	stacked bool   // passes its packets on to other devices of its Net
 
 	// atomic: written under rtnl, read by anybody
 	net   atomic.Pointer[netns.Net]
@@ -77,16 +92,17 @@ type Device struct {
 	mtu   atomic.Uint32
 	addr  atomic.Uint64 // MAC address
 	books atomic.Pointer[Ledger]
-	claim atomic.Pointer[Claim]
-	taps  atomic.Pointer[[]*Tap]
-	ext   [4]atomic.Value // what protocols keep beside the device, by DevSlot
+	hooks atomic.Pointer[hooks]   // nil on most devices
+	ext   atomic.Pointer[shelves] // nil until a protocol keeps something here
 
 	// under rtnl
-	master  *Device
-	lower   int // index of the device it stands on or its peer, as shown
-	listed  bool
-	txqlen  int
-	noAuto  bool // has an address that somebody set
+	master *Device
+	other  *Device // that it stands on, or its peer
+	uppers *[]*Device
+	txqlen int32
+	listed bool
+	noAuto bool // has an address that somebody set
+
 	backlog backlog
 	qdisc   *pfifo
 
@@ -96,21 +112,21 @@ type Device struct {
 
 // stats are a device's counters. Linux: struct rtnl_link_stats64.
 type stats struct {
-	rxPackets, rxBytes, rxDropped, rxErrors atomic.Uint64
-	txPackets, txBytes, txDropped, txErrors atomic.Uint64
+	rxPackets, rxBytes, rxDropped, rxErrors, rxMissed atomic.Uint64
+	txPackets, txBytes, txDropped, txErrors           atomic.Uint64
 }
 
 // Stats are the counters of a device, in packets and bytes.
 type Stats struct {
-	RxPackets, RxBytes, RxErrors, RxDropped, RxMulticast uint64
-	TxPackets, TxBytes, TxErrors, TxDropped              uint64
+	RxPackets, RxBytes, RxErrors, RxDropped, RxMulticast, RxMissed uint64
+	TxPackets, TxBytes, TxErrors, TxDropped                        uint64
 }
 
 // Stats returns the device's counters.
 func (d *Device) Stats() Stats {
 	s := &d.stats
 	return Stats{
-		RxPackets: s.rxPackets.Load(), RxBytes: s.rxBytes.Load(), RxErrors: s.rxErrors.Load(), RxDropped: s.rxDropped.Load(),
+		RxPackets: s.rxPackets.Load(), RxBytes: s.rxBytes.Load(), RxErrors: s.rxErrors.Load(), RxDropped: s.rxDropped.Load(), RxMissed: s.rxMissed.Load(),
 		TxPackets: s.txPackets.Load(), TxBytes: s.txBytes.Load(), TxErrors: s.txErrors.Load(), TxDropped: s.txDropped.Load(),
 	}
 }
@@ -118,6 +134,9 @@ func (d *Device) Stats() Stats {
 // CountRxDropped, CountTxDropped and CountTxError add to the device's counters
 // what only its driver can see.
 func (d *Device) CountRxDropped(k uint64) { d.stats.rxDropped.Add(k) }
+
+// CountRxMissed counts k frames for which the NIC had no room.
+func (d *Device) CountRxMissed(k uint64) { d.stats.rxMissed.Add(k) }
 
 // CountTxDropped counts k frames that the driver threw away.
 func (d *Device) CountTxDropped(k uint64) { d.stats.txDropped.Add(k) }
@@ -179,7 +198,7 @@ func (d *Device) Listed() bool { return d.listed }
 func (d *Device) Master() *Device { return d.master }
 
 // TxQLen returns the length of the sending queue in packets; under rtnl.
-func (d *Device) TxQLen() int { return d.txqlen }
+func (d *Device) TxQLen() int { return int(d.txqlen) }
 
 // Qdisc returns the queueing discipline's name: noqueue, or pfifo.
 func (d *Device) Qdisc() string {
@@ -188,67 +207,6 @@ func (d *Device) Qdisc() string {
 	}
 	return "pfifo"
 }
-
-// SetClaim gives the device's frames to c before the protocols; nil takes them
-// back. EBUSY is the caller's to find. Linux: netdev_rx_handler_register.
-func (d *Device) SetClaim(c Claim) {
-	if c == nil {
-		d.claim.Store(nil)
-		return
-	}
-	d.claim.Store(&c)
-}
-
-// AddTap lets t see the device's frames until the function it returns is
-// called; both under rtnl.
-func (d *Device) AddTap(t Tap) (remove func()) {
-	own := &t
-	var next []*Tap
-	if old := d.taps.Load(); old != nil {
-		next = append(next, *old...)
-	}
-	next = append(next, own)
-	d.taps.Store(&next)
-	return func() {
-		var rest []*Tap
-		if old := d.taps.Load(); old != nil {
-			for _, o := range *old {
-				if o != own {
-					rest = append(rest, o)
-				}
-			}
-		}
-		if rest == nil {
-			d.taps.Store(nil)
-			return
-		}
-		d.taps.Store(&rest)
-	}
-}
-
-// tap shows p to the device's taps.
-func (d *Device) tap(w *Worker, p *Packet, out bool) {
-	if t := d.taps.Load(); t != nil {
-		for _, f := range *t {
-			(*f)(w, d, p, out)
-		}
-	}
-}
-
-// A DevSlot is a protocol's shelf at every device, as net_device's ip_ptr.
-type DevSlot[T any] struct{ i int }
-
-// NewDevSlot returns shelf i: 0 IPv4, 1 IPv6, 2 the master's port, 3 free.
-func NewDevSlot[T any](i int) DevSlot[T] { return DevSlot[T]{i} }
-
-// Of returns what the protocol keeps at d, or nil.
-func (s DevSlot[T]) Of(d *Device) *T {
-	v, _ := d.ext[s.i].Load().(*T)
-	return v
-}
-
-// Set puts v on the shelf; nil clears it. Under rtnl.
-func (s DevSlot[T]) Set(d *Device, v *T) { d.ext[s.i].Store(v) }
 
 func packMAC(m wire.MAC) uint64 {
 	return uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 | uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5])

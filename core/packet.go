@@ -29,6 +29,7 @@ const (
 	ToMulticast                   // for a group
 	ToOther                       // for somebody else; seen since the device is promiscuous
 	Outgoing                      // made or forwarded here
+	Looped                        // our own broadcast or multicast, coming back
 )
 
 // A ChecksumState says what is known of the transport checksum.
@@ -48,8 +49,10 @@ const (
 // It carries only what must survive a queue; a route is an argument, not a
 // field. A Packet is owned by one goroutine at a time and is not copied.
 type Packet struct {
-	// the tag; written by NewPacket, Clone and Device.arrive alone
-	net *netns.Net
+	// the tag, and the ledger that counts for it; written by NewPacket, Clone and
+	// Device.arrive alone
+	net   *netns.Net
+	books *Ledger
 
 	buf  []byte // whole buffer
 	off  int    // where the data starts in buf
@@ -58,6 +61,7 @@ type Packet struct {
 	l4   int    // transport header, as offset in buf
 	next *Packet
 	live bool
+	past bool // it has been shared out at Dev: no claim sees it there
 
 	// Dev is the device the packet arrived at or leaves by.
 	Dev *Device
@@ -106,6 +110,10 @@ func (p *Packet) Bytes() []byte { return p.buf[p.off:p.end] }
 
 // Len returns the length of the data in bytes.
 func (p *Packet) Len() int { return p.end - p.off }
+
+// MemorySize returns the size of the packet's buffer in bytes, which is what a
+// queue with a limit on memory counts. Linux: skb->truesize.
+func (p *Packet) MemorySize() int { return len(p.buf) }
 
 // Headroom returns how many bytes can be pushed in front of the data.
 func (p *Packet) Headroom() int { return p.off }
@@ -224,6 +232,7 @@ func (p *Packet) reset() {
 //	Conntrack  a flow entry belongs to the tables that made it
 //	Type       is told anew from the destination address
 //	Opts       is scratch of the sender's network layer
+//	past       was said of another device
 //
 // Cleared only when the namespace changes:
 //
@@ -241,6 +250,7 @@ func (p *Packet) scrub(cross bool) {
 	p.InIndex = 0
 	p.Conntrack = nil
 	p.Opts = [4]uint16{}
+	p.past = false
 	if cross {
 		p.Mark = 0
 	}

@@ -6,20 +6,28 @@ import (
 
 // arrive is the second door: p, in nobody's hands but the driver's, becomes a
 // packet of d's Net. It reports false if it had to drop p.
+//
+// A device changes its Net while it is down and after a grace period: what is
+// read after live was seen set stays so until this section ends. If it was not
+// set, one load still says both the Net and its ledger, or in and dropped could
+// be counted in two.
 func (d *Device) arrive(w *Worker, p *Packet) bool {
-	n := d.net.Load()
-	p.scrub(p.net != n)
-	p.net = n
-	p.Dev = d
-	p.InIndex = int(d.index.Load())
+	live := d.live.Load()
 	books := d.books.Load()
+	if p.Dev != d || p.net != books.net { // else it is a loopback, and did not leave
+		p.scrub(p.net != books.net)
+	}
+	p.net, p.books, p.Dev = books.net, books, d
+	p.Stamp = 0
+	p.Type = ToHost // until the frame is looked at; never Looped
+	p.InIndex = int(d.index.Load())
 	books.in.Add(1)
-	if !d.live.Load() {
+	if !live {
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, DeviceDown)
 		return false
 	}
-	if !n.Alive() {
+	if !p.net.Alive() {
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, NetDying)
 		return false
@@ -38,9 +46,56 @@ func (d *Device) Receive(w *Worker, p *Packet) {
 // Queue takes a frame that another device sent, as a veth's peer does, and
 // leaves it in d's backlog for a worker. This bounds the depth of the call
 // stack, and makes each crossing a point where a scheduler can choose.
-// Linux: netif_rx, and the ring of veth's NAPI.
+// A frame that is longer than d's MTU allows is dropped, unless it stands for
+// several. Linux: netif_rx, the ring of veth's NAPI, and is_skb_forwardable.
 func (d *Device) Queue(w *Worker, p *Packet) {
-	if !d.arrive(w, p) {
+	if d.arrive(w, p) {
+		d.enqueue(w, p)
+	}
+}
+
+// Forward is Queue for a frame that no device has sent, so that its Net's ledger
+// still has to count it: p leaves by the door that d stands in.
+// Linux: dev_forward_skb.
+func (d *Device) Forward(w *Worker, p *Packet) {
+	p.books.sent.Add(1)
+	d.Queue(w, p)
+}
+
+// ForwardPast is Forward for a frame that has been shared out already among the
+// devices that stand on d: whoever claims d's frames does not see it.
+func (d *Device) ForwardPast(w *Worker, p *Packet) {
+	p.books.sent.Add(1)
+	if d.arrive(w, p) {
+		p.past = true
+		d.enqueue(w, p)
+	}
+}
+
+// Forwardable reports whether d's MTU lets p through.
+// Linux: is_skb_forwardable.
+func (d *Device) Forwardable(p *Packet) bool {
+	return p.Len() <= int(d.mtu.Load())+wire.EthernetLen+wire.VLANLen || p.GSOSize != 0
+}
+
+// Loop leaves a copy of a broadcast or multicast that d sends, its data at the
+// network header, in d's own backlog: this Net may be one of those it is for.
+// It has neither left nor come in, so the ledger only sees it held.
+// Linux: dev_loopback_xmit.
+func (d *Device) Loop(w *Worker, p *Packet) {
+	if !d.live.Load() {
+		w.Drop(p, DeviceDown)
+		return
+	}
+	p.Dev, p.Type, p.InIndex = d, Looped, int(d.index.Load())
+	d.enqueue(w, p)
+}
+
+// enqueue puts p into the backlog, and d on the list of a worker.
+func (d *Device) enqueue(w *Worker, p *Packet) {
+	if !d.Forwardable(p) {
+		d.stats.rxDropped.Add(1)
+		w.Drop(p, TooBig)
 		return
 	}
 	b := &d.backlog
@@ -52,7 +107,7 @@ func (d *Device) Queue(w *Worker, p *Packet) {
 		return
 	}
 	b.packets.push(p)
-	d.books.Load().held.Add(1)
+	p.books.held.Add(1)
 	first := !b.scheduled
 	b.scheduled = true
 	b.mu.Unlock()
@@ -72,8 +127,7 @@ func (d *Device) drain(w *Worker, budget int) (done int) {
 	b.mu.Unlock()
 	for p := batch.pop(); p != nil; p = batch.pop() {
 		done++
-		books := d.books.Load()
-		books.held.Add(-1)
+		p.books.held.Add(-1)
 		switch {
 		case !d.live.Load():
 			d.stats.rxDropped.Add(1)
@@ -104,7 +158,7 @@ func (d *Device) purge(w *Worker, reason Reason) {
 	b.packets = packetList{}
 	b.mu.Unlock()
 	for p := batch.pop(); p != nil; p = batch.pop() {
-		d.books.Load().held.Add(-1)
+		p.books.held.Add(-1)
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, reason)
 	}
@@ -116,6 +170,11 @@ func (d *Device) purge(w *Worker, reason Reason) {
 // process hands an arrived frame to the taps, to who claims the device, and to
 // the protocol of its EtherType. Linux: __netif_receive_skb_core.
 func (d *Device) process(w *Worker, p *Packet) {
+	if p.Type == Looped {
+		p.SetL3(0)
+		w.Stack.toProtocol(w, p)
+		return
+	}
 	d.stats.rxPackets.Add(1)
 	d.stats.rxBytes.Add(uint64(p.Len()))
 	eth, ok := wire.ParseEthernet(p.Bytes())
@@ -126,7 +185,10 @@ func (d *Device) process(w *Worker, p *Packet) {
 	}
 	p.Type = d.classify(eth.Dst())
 	p.Protocol = eth.Type()
-	d.tap(w, p, false)
+	h := d.hooks.Load()
+	if h != nil {
+		h.tap(w, d, p, false)
+	}
 	if p.VLANProto == 0 && (p.Protocol == wire.EtherTypeVLAN || p.Protocol == wire.EtherTypeQinQ) {
 		if !p.untag() {
 			d.stats.rxErrors.Add(1)
@@ -134,15 +196,17 @@ func (d *Device) process(w *Worker, p *Packet) {
 			return
 		}
 	}
-	if c := d.claim.Load(); c != nil && (*c)(w, d, p) {
+	if h != nil && h.claim != nil && !p.past && h.claim(w, d, p) {
 		return
 	}
+	p.past = false
 	// A tag that names a VLAN which no device stands for makes the frame
 	// somebody else's; VLAN 0 is only a priority (802.1Q).
 	if p.VLANProto != 0 && p.VLAN&0xfff != 0 {
 		w.Drop(p, NoVLAN)
 		return
 	}
+	p.VLAN, p.VLANProto = 0, 0 // or a router would pass the priority on
 	p.Pull(wire.EthernetLen)
 	p.SetL3(0)
 	w.Stack.toProtocol(w, p)

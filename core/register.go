@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,7 +35,12 @@ type DeviceSpec struct {
 	Carrier  bool
 	Real     bool // a NIC of the machine
 	NetLocal bool // may not change namespace
-	Lower    int  // index of the lower device or peer, as shown
+	// Stacked says that the driver passes each packet on to other devices of the
+	// same Net, or drops it: it has not left the Net when the driver has it.
+	Stacked bool
+	// Lower is the device that this one stands on: this one dies when Lower is
+	// unregistered or leaves its Net. Linux: netdev_upper_dev_link.
+	Lower *Device
 }
 
 // A Kind is a kind of device that users can make by name, as `ip link add type
@@ -49,6 +55,8 @@ type Kind struct {
 	// Show returns the kind's attributes in the order in which `ip -d link`
 	// prints them; may be nil.
 	Show func(d *Device) [][2]string
+	// Home is what the package that registers the kind keeps for this machine.
+	Home any
 }
 
 // A LinkSpec is what a user said of a new device.
@@ -131,7 +139,7 @@ func (s *Stack) pickName(n *netns.Net, name string) (string, error) {
 // Linux: register_netdevice.
 func (s *Stack) Register(n *netns.Net, spec DeviceSpec) (*Device, error) {
 	d := &Device{stack: s, driver: spec.Driver, kind: spec.Kind, hw: spec.Hardware, real: spec.Real,
-		fixedN: spec.NetLocal, lower: spec.Lower, txqlen: spec.TxQLen}
+		fixedN: spec.NetLocal, stacked: spec.Stacked, txqlen: int32(spec.TxQLen)}
 	if d.hw == 0 {
 		d.hw = 1
 	}
@@ -162,6 +170,9 @@ func (s *Stack) Register(n *netns.Net, spec DeviceSpec) (*Device, error) {
 	if err := s.list(n, d, spec.Name, spec.Index); err != nil {
 		return nil, err
 	}
+	if spec.Lower != nil {
+		d.standOn(spec.Lower)
+	}
 	s.notify(EventRegister, d)
 	return d, nil
 }
@@ -178,10 +189,12 @@ func (s *Stack) list(n *netns.Net, d *Device, name string, index int) error {
 	if err != nil {
 		return err
 	}
-	home := s.nets.Own(n)
-	if index == 0 {
-		index = home.lastIndex + 1
-	} else if _, taken := s.byIndex.Get(n, index); taken || index < 0 {
+	auto := index == 0
+	if auto {
+		index = s.freeIndex(n)
+	} else if index < 0 || index > math.MaxInt32 {
+		return fmt.Errorf("core: interface index %d: %w", index, syscall.EINVAL)
+	} else if _, taken := s.byIndex.Get(n, index); taken {
 		return fmt.Errorf("core: interface index %d: %w", index, syscall.EBUSY)
 	}
 	if err := s.byName.Add(n, name, d); err != nil {
@@ -191,13 +204,30 @@ func (s *Stack) list(n *netns.Net, d *Device, name string, index int) error {
 		s.byName.Delete(n, name)
 		return fmt.Errorf("core: interface index %d: %w", index, err)
 	}
-	home.lastIndex = max(home.lastIndex, index)
+	if auto {
+		s.nets.Own(n).lastIndex = index
+	}
 	d.name.Store(&name)
 	d.index.Store(int64(index))
+	d.net.Store(n) // before the books: see unhold
 	d.books.Store(s.ledger.Own(n))
-	d.net.Store(n)
 	d.listed = true
 	return nil
+}
+
+// freeIndex returns the next free interface index of n: one after the last that
+// was chosen so, whatever numbers users or arriving devices have brought along.
+// Linux: dev_index_reserve, xa_alloc_cyclic.
+func (s *Stack) freeIndex(n *netns.Net) int {
+	index := s.nets.Own(n).lastIndex
+	for {
+		if index++; index > math.MaxInt32 {
+			index = 1
+		}
+		if _, taken := s.byIndex.Get(n, index); !taken {
+			return index
+		}
+	}
 }
 
 // Device returns n's device of that name, or nil. Linux: dev_get_by_name_rcu.
@@ -241,6 +271,14 @@ func (s *Stack) unlist(d *Device, gone []*Device) []*Device {
 			gone = s.unlist(other, gone)
 		}
 	}
+	return s.unlistUppers(d, gone)
+}
+
+// unlistUppers unlists what stands on d.
+func (s *Stack) unlistUppers(d *Device, gone []*Device) []*Device {
+	for _, up := range d.Uppers() {
+		gone = s.unlist(up, gone)
+	}
 	return gone
 }
 
@@ -251,10 +289,22 @@ func (s *Stack) finish(d *Device) {
 		s.dropMaster(d)
 	}
 	s.notify(EventUnregister, d)
+	// Linux: packet_notifier, NETDEV_UNREGISTER. A tap of the old Net must not see
+	// what comes in the new one.
+	d.editHooks(func(h *hooks) { h.taps = nil })
 	s.flushNeigh(d)
 	w := s.Enter()
 	d.purge(w, DeviceDown)
 	w.Leave()
+}
+
+// free tells d's driver and the device that d stands on that d will not come
+// back. Linux: netdev_run_todo.
+func (s *Stack) free(d *Device) {
+	d.standOff()
+	if f, ok := d.driver.(Freer); ok {
+		f.Free(d)
+	}
 }
 
 // Unregister takes d out of the machine, with its peer if it has one; under
@@ -268,6 +318,7 @@ func (s *Stack) Unregister(d *Device) error {
 	s.Sys.Synchronize()
 	for _, d := range gone {
 		s.finish(d)
+		s.free(d)
 	}
 	return nil
 }
@@ -289,19 +340,25 @@ func (s *Stack) exit(n *netns.Net) {
 		s.finish(d)
 		if d.real && d.Net() == n {
 			s.goHome(d)
+		} else {
+			s.free(d)
 		}
 	}
 	home.leaving = nil
 }
 
 // goHome lists a NIC whose Net died in the initial Net, under another name if
-// its own is taken there. Linux: default_device_exit_net, "dev%d".
+// its own is taken there: dev and its old index or, if that is taken too, dev and
+// the first free number. Linux: default_device_exit_net.
 func (s *Stack) goHome(d *Device) {
 	to := s.Sys.Init()
 	if to == nil || to == d.Net() {
 		return
 	}
 	name, index := d.Name(), d.Index()
+	if _, taken := s.byName.Get(to, name); taken {
+		name = fmt.Sprintf("dev%d", index)
+	}
 	if _, taken := s.byName.Get(to, name); taken {
 		name = "dev%d"
 	}
@@ -337,19 +394,25 @@ func (s *Stack) Move(d *Device, to *netns.Net, name string) error {
 	if want == "" {
 		want = d.Name()
 	}
-	if _, taken := s.byName.Get(to, want); taken && !strings.Contains(want, "%") {
-		return fmt.Errorf("core: move %s: %w", d.Name(), syscall.EEXIST)
+	want, err := s.pickName(to, want)
+	if err != nil {
+		return fmt.Errorf("core: move %s: %w", d.Name(), err)
 	}
 	if m, ok := d.driver.(Mover); ok {
 		if err := m.Move(d, to); err != nil {
 			return err
 		}
 	}
+	gone := s.unlistUppers(d, nil)
 	s.down(d)
 	d.listed = false
 	s.byName.Delete(from, d.Name())
 	s.byIndex.Delete(from, d.Index())
 	s.Sys.Synchronize()
+	for _, up := range gone {
+		s.finish(up)
+		s.free(up)
+	}
 	s.finish(d)
 	index := d.Index()
 	if _, taken := s.byIndex.Get(to, index); taken {

@@ -6,9 +6,34 @@ import "sync"
 // Linux: __dev_queue_xmit.
 func (d *Device) Xmit(w *Worker, p *Packet) {
 	p.Dev = d
+	p.past = false
+	d.xmit(w, p)
+}
+
+// XmitPast admits p, which a device that stands on d has sent, to d's Net, and
+// sends it by d past who looks at what d sends. It is a door.
+// Linux: macvlan_queue_xmit.
+func (d *Device) XmitPast(w *Worker, p *Packet) {
+	if d.arrive(w, p) {
+		p.past = true
+		d.xmit(w, p)
+	}
+}
+
+func (d *Device) xmit(w *Worker, p *Packet) {
 	if !d.live.Load() {
 		d.stats.txDropped.Add(1)
 		w.Drop(p, DeviceDown)
+		return
+	}
+	if p.net != d.net.Load() { // d has moved since the caller found it
+		d.stats.txDropped.Add(1)
+		w.Drop(p, DeviceMoved)
+		return
+	}
+	if d.flags.Load()&FlagLowerUp == 0 { // Linux: noop_qdisc
+		d.stats.txDropped.Add(1)
+		w.Drop(p, NoCarrier)
 		return
 	}
 	if q := d.qdisc; q != nil {
@@ -18,12 +43,21 @@ func (d *Device) Xmit(w *Worker, p *Packet) {
 	d.send(w, p)
 }
 
-// send hands p to the driver: it leaves its Net here.
+// send hands p to the driver: it leaves its Net here, unless the driver passes it
+// on to another device of this Net.
 func (d *Device) send(w *Worker, p *Packet) {
-	d.tap(w, p, true)
+	h := d.hooks.Load()
+	if h != nil {
+		h.tap(w, d, p, true)
+	}
 	d.stats.txPackets.Add(1)
 	d.stats.txBytes.Add(uint64(p.Len()))
-	d.books.Load().sent.Add(1)
+	if !d.stacked {
+		p.books.sent.Add(1)
+	}
+	if h != nil && h.egress != nil && !p.past && h.egress(w, d, p) {
+		return
+	}
 	d.driver.Xmit(w, d, p)
 }
 
@@ -43,7 +77,7 @@ type pfifo struct {
 
 // SetPfifo gives d a sending queue of limit packets; under rtnl, while down.
 func (d *Device) SetPfifo(limit int) {
-	d.txqlen = limit
+	d.txqlen = int32(limit)
 	d.qdisc = &pfifo{limit: limit}
 }
 
@@ -61,7 +95,7 @@ func (q *pfifo) xmit(w *Worker, d *Device, p *Packet) {
 		return
 	}
 	q.packets.push(p)
-	d.books.Load().held.Add(1)
+	p.books.held.Add(1)
 	q.mu.Unlock()
 }
 
@@ -86,9 +120,18 @@ func (d *Device) WakeQueue(w *Worker) {
 	q.stopped = false
 	for !q.stopped && q.packets.n > 0 {
 		p := q.packets.pop()
-		d.books.Load().held.Add(-1)
 		q.mu.Unlock()
-		d.send(w, p)
+		p.books.held.Add(-1)
+		switch { // as xmit
+		case !d.live.Load():
+			d.stats.txDropped.Add(1)
+			w.Drop(p, DeviceDown)
+		case p.net != d.net.Load():
+			d.stats.txDropped.Add(1)
+			w.Drop(p, DeviceMoved)
+		default:
+			d.send(w, p)
+		}
 		q.mu.Lock()
 	}
 	q.mu.Unlock()
@@ -101,7 +144,7 @@ func (q *pfifo) purge(w *Worker, d *Device, reason Reason) {
 	q.stopped = false
 	q.mu.Unlock()
 	for p := batch.pop(); p != nil; p = batch.pop() {
-		d.books.Load().held.Add(-1)
+		p.books.held.Add(-1)
 		d.stats.txDropped.Add(1)
 		w.Drop(p, reason)
 	}

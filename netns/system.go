@@ -39,6 +39,7 @@ type System struct {
 
 	// under rtnl; subs and template are fixed once sealed
 	subs     []subsystem
+	slots    int   // of template in use
 	template homes // what a new Net starts with: shared homes and empty ones
 	sealed   bool
 	last     ID
@@ -118,6 +119,33 @@ func (s *System) Census() Census {
 	return Census{Living: s.dir.living, Dying: s.dir.dying, Memory: int(s.structs.Load())}
 }
 
-// Now returns the last time told to [System.Expire], since boot.
-// Linux: ktime_get.
-func (s *System) Now() time.Duration { return time.Duration(s.timers.now.Load()) }
+// Now returns the time since boot: what [System.Expire] was told last, or what
+// the clock says if the machine has one. Linux: ktime_get.
+func (s *System) Now() time.Duration {
+	if f := s.timers.clock.Load(); f != nil {
+		return (*f)()
+	}
+	return time.Duration(s.timers.now.Load())
+}
+
+// SetClock gives the machine a clock that runs on its own, for whoever drives it
+// by the wall clock; nil takes it away again. f must not run backwards, nor
+// behind what Expire was told.
+func (s *System) SetClock(f func() time.Duration) {
+	if f == nil {
+		s.timers.clock.Store(nil)
+		return
+	}
+	s.timers.clock.Store(&f)
+}
+
+// SetTimerWake gives the function that is called when the first deadline moves
+// to an earlier time, so that whoever sleeps until [System.NextTimer] can wake;
+// nil for none. It is called under locks and must not use Timers.
+func (s *System) SetTimerWake(f func()) {
+	if f == nil {
+		s.timers.earlier.Store(nil)
+		return
+	}
+	s.timers.earlier.Store(&f)
+}

@@ -27,6 +27,9 @@ type timers struct {
 	now atomic.Int64 // last time told
 	due atomic.Int64 // the first deadline, so that an idle Expire takes no lock
 
+	clock   atomic.Pointer[func() time.Duration] // nil: time is what Expire was told
+	earlier atomic.Pointer[func()]               // wakes who sleeps until due
+
 	turn   sync.Mutex // one callback at a time, in order
 	reader *Reader    // under turn
 
@@ -182,7 +185,11 @@ func (ts *timers) note() {
 	if len(ts.heap) > 0 {
 		due = int64(ts.heap[0].at)
 	}
-	ts.due.Store(due)
+	if before := ts.due.Swap(due); due < before {
+		if f := ts.earlier.Load(); f != nil {
+			(*f)()
+		}
+	}
 }
 
 // link puts t on its Net's list; the list's order means nothing.

@@ -81,6 +81,7 @@ func TestCheckOptions(t *testing.T) {
 		{"timestamp with address, no room", "44080501 00000000", 22, wire.OptionSet{}},
 		{"timestamp, pointer at length", "44040500", 0, wire.OptionSet{TS: 20}},
 		{"timestamp, overflow full", "440405f0", 23, wire.OptionSet{}},
+		{"timestamp, overflow not yet full", "440405e0", 0, wire.OptionSet{TS: 20}},
 		{"timestamp, prespecified never overflows", "440405f3", 0, wire.OptionSet{TS: 20}},
 		{"timestamp, unknown flag", "44080502 00000000", 0, wire.OptionSet{TS: 20}},
 		{"short timestamp", "440305 00", 21, wire.OptionSet{}},

@@ -150,21 +150,17 @@ func (c *Conn) output(w *core.Worker, b []byte, rt *ipv4.Route, sport uint16, to
 	if dst.IsUnspecified() {
 		dst = src // Linux: a send to 0.0.0.0 is one to ourselves
 	}
-	putHeader(data, sport, to.Port(), src.As4(), dst.As4())
+	h, ok := wire.PutUDPHeader(data, sport, to.Port())
+	if !ok {
+		w.Drop(p, core.NotSpecified)
+		return syscall.EMSGSIZE
+	}
+	h.FillPartial4(src.As4(), dst.As4())
 	p.SetPartial(0, 6)
 	p.Mark, p.Priority = c.opts.Mark, c.opts.Priority
 	o := ipv4.SendOptions{Src: src, Dst: dst, Proto: ipv4.ProtoUDP, TOS: c.opts.TOS, TTL: c.opts.TTL, DF: c.opts.DF,
 		Mark: c.opts.Mark, Priority: c.opts.Priority}
 	return c.u.ip.Send(w, p, rt, &o)
-}
-
-// putHeader writes the UDP header with the sum of the pseudo header where the
-// checksum goes, as an unfinished checksum has it.
-func putHeader(b []byte, sport, dport uint16, src, dst [4]byte) {
-	b[0], b[1], b[2], b[3] = byte(sport>>8), byte(sport), byte(dport>>8), byte(dport)
-	b[4], b[5] = byte(len(b)>>8), byte(len(b))
-	sum := wire.Fold(wire.PseudoSum4(src, dst, ipv4.ProtoUDP, len(b)))
-	b[6], b[7] = byte(sum>>8), byte(sum)
 }
 
 // LocalAddr returns the address that the socket is bound to.

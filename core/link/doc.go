@@ -1,0 +1,10 @@
+// Package link has the kinds of device that a machine can have: the loopback
+// device of every Net, veth pairs, bridges, passthrough devices, in-memory wires,
+// and the driver that puts a kernel interface under a model device.
+//
+// [Register] makes them known to a [core.Stack]. A device of a kind is made by
+// [core.Kind.New], as `ip link add type` asks for it, under rtnl.
+//
+// Linux: drivers/net/loopback.c, drivers/net/veth.c, net/bridge,
+// drivers/net/macvlan.c (bridge mode) for passthrough.
+package link

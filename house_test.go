@@ -1,0 +1,272 @@
+package nsmodel_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The floors of the house. A package imports packages of lower floors only:
+// floor-mates never meet. In tenths, so that 1½ is 15.
+var floors = map[string]int{
+	"nsmodel/core/wire":          0,
+	"nsmodel/netns":              0,
+	"nsmodel/internal/rtnl":      0,
+	"nsmodel/internal/linux":     5,
+	"nsmodel/core":               10,
+	"nsmodel/core/link/afpacket": 10,
+	"nsmodel/core/link":          15,
+	"nsmodel/core/netlink":       15,
+	"nsmodel/core/sysctl":        15,
+	"nsmodel/fib":                20,
+	"nsmodel/netfilter":          20,
+	"nsmodel/sockhash":           20,
+	"nsmodel/ipv4":               30,
+	"nsmodel/transport/udp":      40,
+	"nsmodel":                    50,
+	"nsmodel/live":               55,
+	"nsmodel/lab":                55,
+	"nsmodel/host":               57,
+	"nsmodel/conformance":        60,
+	"nsmodel/cmd/nsmodel":        70,
+}
+
+// outdoors are the packages that may look at the clock and start goroutines:
+// the command, the runner that drives a machine by the wall clock, the driver
+// of real NICs, and what runs Linux's own tools.
+var outdoors = []string{"cmd", "live", "conformance", "host", filepath.Join("core", "link", "afpacket"), "internal"}
+
+func TestImportsPointDown(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		words := strings.Fields(line)
+		from, known := floors[words[0]]
+		if !known {
+			t.Errorf("%s stands on no floor: give it one in house_test.go and DESIGN's drawing in the README", words[0])
+			continue
+		}
+		for _, to := range words[1:] {
+			if !strings.HasPrefix(to, "nsmodel") {
+				continue
+			}
+			if floor, ok := floors[to]; ok && floor >= from {
+				t.Errorf("%s (floor %.1f) imports %s (floor %.1f)", words[0], float64(from)/10, to, float64(floor)/10)
+			}
+		}
+	}
+}
+
+// Wire imports nothing of ours, and nothing outside the command's packages may
+// pull a large library into what users import.
+func TestFewLibraries(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "nsmodel").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	allowed := []string{"nsmodel", "github.com/google/btree", "github.com/cespare/xxhash/v2", "golang.org/x/sys/"}
+	for _, dep := range strings.Fields(string(out)) {
+		ok := false
+		for _, a := range allowed {
+			ok = ok || strings.HasPrefix(dep, a)
+		}
+		if !ok {
+			t.Errorf("package nsmodel drags in %s", dep)
+		}
+	}
+}
+
+// Below the command and the NIC driver there is no ambient time or chance and
+// no goroutine: the same code is a deterministic machine under test.
+func TestNoAmbientTimeChanceOrOrder(t *testing.T) {
+	for path, file := range sources(t) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				t.Errorf("%s: a go statement", path)
+			case *ast.SelectorExpr:
+				x, ok := n.X.(*ast.Ident)
+				if !ok {
+					return true
+				}
+				switch x.Name + "." + n.Sel.Name {
+				case "time.Now", "time.Since", "time.Until", "time.Sleep", "time.After", "time.AfterFunc", "time.NewTimer", "time.NewTicker", "time.Tick":
+					t.Errorf("%s: %s.%s", path, x.Name, n.Sel.Name)
+				}
+				if x.Name == "rand" && x.Obj == nil && n.Sel.Name != "New" && n.Sel.Name != "NewPCG" && n.Sel.Name != "Rand" && n.Sel.Name != "PCG" {
+					t.Errorf("%s: rand.%s", path, n.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// Package variables are constants and errors only: state is never shared by
+// accident. A table that is never written counts as a constant.
+func TestNoPackageState(t *testing.T) {
+	for path, file := range sources(t) {
+		for _, decl := range file.Decls {
+			g, ok := decl.(*ast.GenDecl)
+			if !ok || g.Tok != token.VAR {
+				continue
+			}
+			for _, spec := range g.Specs {
+				v := spec.(*ast.ValueSpec)
+				for i, name := range v.Names {
+					if name.Name == "_" || len(v.Values) > i && constantLike(v.Values[i]) {
+						continue
+					}
+					t.Errorf("%s: package variable %s", path, name.Name)
+				}
+			}
+		}
+	}
+}
+
+// constantLike admits literals, tables of literals and errors.
+func constantLike(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		return true
+	case *ast.CompositeLit:
+		_, slot := e.Type.(*ast.MapType)
+		return !slot || len(e.Elts) > 0
+	case *ast.CallExpr:
+		sel, ok := e.Fun.(*ast.SelectorExpr)
+		if !ok {
+			return false
+		}
+		x, _ := sel.X.(*ast.Ident)
+		if x == nil {
+			return false
+		}
+		name := x.Name + "." + sel.Sel.Name
+		switch name {
+		case "errors.New", "fmt.Errorf", "netip.MustParseAddr", "netip.MustParsePrefix", "netip.AddrFrom4", "strings.NewReplacer", "regexp.MustCompile", "netip.PrefixFrom", "syscall.Errno":
+			return true
+		}
+	}
+	return false
+}
+
+// sources parses what the rules hold for: not tests, not what stands outdoors.
+func sources(t *testing.T) map[string]*ast.File {
+	files := map[string]*ast.File{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "testdata" {
+				return filepath.SkipDir
+			}
+			for _, o := range outdoors {
+				if path == o {
+					return filepath.SkipDir
+				}
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err == nil {
+			files[path] = f
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatal("no sources found: the rules would hold for nothing")
+	}
+	return files
+}
+
+// Every exported name and every package has a sentence.
+func TestEveryExportedNameHasASentence(t *testing.T) {
+	for _, root := range []string{"."} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != "." {
+				return filepath.SkipDir
+			}
+			if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return nil
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+			if err != nil {
+				return err
+			}
+			checkDocs(t, path, f)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func checkDocs(t *testing.T, path string, f *ast.File) {
+	for _, decl := range f.Decls {
+		switch d := decl.(type) {
+		case *ast.FuncDecl:
+			if d.Name.IsExported() && d.Doc == nil && exportedReceiver(d) {
+				t.Errorf("%s: %s has no sentence", path, d.Name.Name)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				if s, ok := spec.(*ast.TypeSpec); ok && s.Name.IsExported() && d.Doc == nil && s.Doc == nil {
+					t.Errorf("%s: type %s has no sentence", path, s.Name.Name)
+				}
+			}
+		}
+	}
+}
+
+func exportedReceiver(d *ast.FuncDecl) bool {
+	if d.Recv == nil || len(d.Recv.List) == 0 {
+		return true
+	}
+	e := d.Recv.List[0].Type
+	for {
+		switch x := e.(type) {
+		case *ast.StarExpr:
+			e = x.X
+		case *ast.IndexExpr:
+			e = x.X
+		case *ast.IndexListExpr:
+			e = x.X
+		case *ast.Ident:
+			return x.IsExported()
+		default:
+			return true
+		}
+	}
+}
+
+// No package of ours is left out of the drawing.
+func TestReadmeExists(t *testing.T) {
+	b, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"go run ./cmd/nsmodel demo", "go test ./..."} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("README.md does not say %q", want)
+		}
+	}
+}
