@@ -224,7 +224,12 @@ $ show main
 10.7.0.0/16 via 10.0.0.1 dev d1 linkdown
 10.8.0.0/16 nexthop via 10.0.0.1 dev d1 linkdown weight 1 nexthop via 10.1.0.1 dev d2 weight 3
 10.9.0.0/16 dev d1 scope host
+$ add 10.10.0.0/16 dev d1
+$ get 10.10.0.1
+10.10.0.0/16 dev d1 linkdown scope link
 $ carrier d1 on
+$ get 10.10.0.1
+10.10.0.0/16 dev d1 scope link
 $ down d1
 $ add 10.66.0.0/16 dev d1
 Error: Device for nexthop is not up.
@@ -395,6 +400,11 @@ $ get 1.1.1.1 from 1.2.3.99
 default via 10.1.0.1 dev d2 table 100
 $ get 10.0.0.5
 10.0.0.0/24 dev d1 scope link src 10.0.0.5
+$ rule add pref 55 to 99.0.0.0/8 goto 57
+$ rule add pref 56 to 99.0.0.0/8 unreachable
+$ rule add pref 57 to 99.0.0.0/8 prohibit
+$ get 99.1.1.1
+RTNETLINK answers: Permission denied
 `
 
 // TestRulesLikeLinux is TestLikeLinux for rules.
