@@ -233,13 +233,30 @@ func TestTrieManyRandom(t *testing.T) {
 				t.Fatalf("%v: lookup %v: got %v, want %v", f, q, got, want)
 			}
 		}
-		for _, i := range rng.Perm(len(list)) {
-			tr = tr.drop(list[i].key, list[i].plen)
+		order := rng.Perm(len(list))
+		for done, i := range order {
+			if tr = tr.drop(list[i].key, list[i].plen); done%400 == 0 || len(order)-done < 60 {
+				var fresh *trie
+				for _, j := range order[done+1:] {
+					fresh = fresh.set(list[j])
+				}
+				if !slices.Equal(shape(tr.root), shape(fresh.root0())) {
+					t.Fatalf("%v: the shape after %d drops depends on history", f, done+1)
+				}
+			}
 		}
 		if tr.size() != 0 || tr.root != nil || len(tr.few) != 0 {
 			t.Fatalf("%v: something is left: %+v", f, tr)
 		}
 	}
+}
+
+// root0 is the root of a trie that may be nil.
+func (t *trie) root0() *node {
+	if t == nil {
+		return nil
+	}
+	return t.root
 }
 
 func TestKeySlot(t *testing.T) {
