@@ -7,27 +7,27 @@ import (
 // arrive is the second door: p, in nobody's hands but the driver's, becomes a
 // packet of d's Net. It reports false if it had to drop p.
 //
-// A device changes its Net while it is down and after a grace period. So what
-// is read after live was seen set belongs together; otherwise the books are
-// looked up by the Net that the packet is given, or in and dropped could be
-// counted in two ledgers.
+// One load says both which Net d is in and which ledger counts for it: a device
+// may be on its way to another Net, and then in and dropped would be counted in
+// two. It comes after the look at live, or a device that was found down in one
+// Net could be up in the next, with p already in the first.
 func (d *Device) arrive(w *Worker, p *Packet) bool {
-	if !d.live.Load() {
-		n := d.net.Load()
-		p.scrub(p.net != n)
-		p.net, p.Dev = n, d
-		w.Stack.ledger.Of(n).in.Add(1)
+	live := d.live.Load()
+	books := d.books.Load()
+	if p.Dev != d || p.net != books.net { // else it is a loopback, and did not leave
+		p.scrub(p.net != books.net)
+	}
+	p.net, p.books, p.Dev = books.net, books, d
+	p.Stamp = 0
+	p.Type = ToHost // until the frame is looked at; never Looped
+	p.InIndex = int(d.index.Load())
+	books.in.Add(1)
+	if !live {
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, DeviceDown)
 		return false
 	}
-	n := d.net.Load()
-	p.scrub(p.net != n)
-	p.net, p.Dev = n, d
-	p.Type = ToHost // until the frame is looked at; never Looped
-	p.InIndex = int(d.index.Load())
-	d.books.Load().in.Add(1)
-	if !n.Alive() {
+	if !p.net.Alive() {
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, NetDying)
 		return false
@@ -58,14 +58,14 @@ func (d *Device) Queue(w *Worker, p *Packet) {
 // still has to count it: p leaves by the door that d stands in.
 // Linux: dev_forward_skb.
 func (d *Device) Forward(w *Worker, p *Packet) {
-	w.Stack.ledger.Of(p.net).sent.Add(1)
+	p.books.sent.Add(1)
 	d.Queue(w, p)
 }
 
 // ForwardPast is Forward for a frame that has been shared out already among the
 // devices that stand on d: whoever claims d's frames does not see it.
 func (d *Device) ForwardPast(w *Worker, p *Packet) {
-	w.Stack.ledger.Of(p.net).sent.Add(1)
+	p.books.sent.Add(1)
 	if d.arrive(w, p) {
 		p.past = true
 		d.enqueue(w, p)
@@ -107,7 +107,7 @@ func (d *Device) enqueue(w *Worker, p *Packet) {
 		return
 	}
 	b.packets.push(p)
-	d.books.Load().held.Add(1)
+	p.books.held.Add(1)
 	first := !b.scheduled
 	b.scheduled = true
 	b.mu.Unlock()
@@ -127,7 +127,7 @@ func (d *Device) drain(w *Worker, budget int) (done int) {
 	b.mu.Unlock()
 	for p := batch.pop(); p != nil; p = batch.pop() {
 		done++
-		d.unhold(p)
+		p.books.held.Add(-1)
 		switch {
 		case !d.live.Load():
 			d.stats.rxDropped.Add(1)
@@ -150,18 +150,6 @@ func (d *Device) drain(w *Worker, budget int) (done int) {
 	return done
 }
 
-// unhold counts p as no longer held by its Net. A worker may have taken p from a
-// queue between the grace period of d's move and the purge: then the books are
-// another Net's by now. list stores net before books, so equal Nets mean that the
-// books read first are p's.
-func (d *Device) unhold(p *Packet) {
-	books := d.books.Load()
-	if d.net.Load() != p.net {
-		books = d.stack.ledger.Of(p.net)
-	}
-	books.held.Add(-1)
-}
-
 // purge drops what waits at d; under rtnl, d being down, after a grace period.
 func (d *Device) purge(w *Worker, reason Reason) {
 	b := &d.backlog
@@ -170,7 +158,7 @@ func (d *Device) purge(w *Worker, reason Reason) {
 	b.packets = packetList{}
 	b.mu.Unlock()
 	for p := batch.pop(); p != nil; p = batch.pop() {
-		d.unhold(p)
+		p.books.held.Add(-1)
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, reason)
 	}

@@ -53,7 +53,7 @@ func (d *Device) send(w *Worker, p *Packet) {
 	d.stats.txPackets.Add(1)
 	d.stats.txBytes.Add(uint64(p.Len()))
 	if !d.stacked {
-		d.books.Load().sent.Add(1)
+		p.books.sent.Add(1)
 	}
 	if h != nil && h.egress != nil && !p.past && h.egress(w, d, p) {
 		return
@@ -95,7 +95,7 @@ func (q *pfifo) xmit(w *Worker, d *Device, p *Packet) {
 		return
 	}
 	q.packets.push(p)
-	d.books.Load().held.Add(1)
+	p.books.held.Add(1)
 	q.mu.Unlock()
 }
 
@@ -120,8 +120,8 @@ func (d *Device) WakeQueue(w *Worker) {
 	q.stopped = false
 	for !q.stopped && q.packets.n > 0 {
 		p := q.packets.pop()
+		p.books.held.Add(-1)
 		q.mu.Unlock()
-		d.unhold(p)
 		switch { // as xmit
 		case !d.live.Load():
 			d.stats.txDropped.Add(1)
@@ -144,7 +144,7 @@ func (q *pfifo) purge(w *Worker, d *Device, reason Reason) {
 	q.stopped = false
 	q.mu.Unlock()
 	for p := batch.pop(); p != nil; p = batch.pop() {
-		d.unhold(p)
+		p.books.held.Add(-1)
 		d.stats.txDropped.Add(1)
 		w.Drop(p, reason)
 	}

@@ -220,10 +220,7 @@ func (s *Inet) sendARP(w *core.Worker, d *core.Device, to wire.MAC, f wire.ARPFi
 		return
 	}
 	p := w.NewPacket(d.Net(), wire.ARPLen)
-	if p == nil {
-		return
-	}
-	wire.PutARP(p.Append(wire.ARPLen), f)
+	wire.PutARP(p.Bytes(), f)
 	p.Protocol = wire.EtherTypeARP
 	p.SetL3(0)
 	d.SendTo(w, p, to)

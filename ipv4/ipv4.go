@@ -84,11 +84,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 		Index: in.indexOf, IgnoreLinkDown: in.ignoreLinkDown,
 	})
 	in.FIB.OnChange, in.FIB.OnRuleChange = in.tellRoute, in.tellRule
-	netns.Register(s.Sys, netns.Ops[struct{}]{
-		Name: "ipv4", Place: netns.Replicated, Make: func() *struct{} { return new(struct{}) },
-		Enter: in.enter,
-		Exit:  func(n *netns.Net, _ *struct{}) { in.FIB.FlushNet(n) },
-	})
+	netns.Attend(s.Sys, "ipv4", in.enter, nil, in.FIB.FlushNet)
 	s.HandleNeigh(in.neighOps())
 	for _, register := range []func() error{
 		func() error { return in.initPath(c) },

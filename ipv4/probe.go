@@ -68,7 +68,7 @@ func (s *Inet) ProbeAddress(d *core.Device, a netip.Addr, count int, interval ti
 func (pr *Probe) next(now time.Duration) {
 	d := pr.dev.dev
 	pr.mu.Lock()
-	if pr.ended {
+	if pr.ended || pr.inet.devs.Of(d) != pr.dev { // the device may be another Net's by now
 		pr.mu.Unlock()
 		return
 	}

@@ -229,13 +229,7 @@ func (rt *Route) asked() bool { return rt.Table != 0 }
 // member reports whether d takes packets for the group g: that of all hosts, as
 // every device does (RFC 1112 section 4). IGMP is not modelled, and so are no
 // other groups. Linux: ip_check_mc_rcu.
-func (s *Inet) member(d *core.Device, g [4]byte) bool { return g == allHosts }
-
-var (
-	limited   = netip.AddrFrom4([4]byte{255, 255, 255, 255})
-	localhost = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	allHosts  = [4]byte{224, 0, 0, 1}
-)
+func (s *Inet) member(d *core.Device, g [4]byte) bool { return g == [4]byte{224, 0, 0, 1} }
 
 // chosen reports whether a is an address at all: neither missing nor 0.0.0.0.
 func chosen(a netip.Addr) bool { return a.IsValid() && a != netip.IPv4Unspecified() }

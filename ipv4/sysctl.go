@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"nsmodel/core"
 	"nsmodel/core/sysctl"
 	"nsmodel/netns"
 )

@@ -71,6 +71,9 @@ type Entry struct {
 type Hooks struct {
 	cell  *netns.Cell[perNet]
 	gates [2]*netns.Gate
+	// used counts the functions of all Nets at each hook, so that a packet pays
+	// nothing for hooks that nobody uses. Linux: nf_hooks_needed.
+	used [2][numHooks]atomic.Int32
 }
 
 type perNet struct {
@@ -108,7 +111,7 @@ func (h *Hooks) Register(n *netns.Net, e Entry) (remove func(), err error) {
 		return nil, fmt.Errorf("netfilter: %v: %w", e.Hook, syscall.EINVAL)
 	}
 	f := index(e.Family)
-	if g := h.gates[f]; g == nil || !g.Admit(n) {
+	if g := h.gates[f]; e.Family != core.AFInet && e.Family != core.AFInet6 || g == nil || !g.Admit(n) {
 		return nil, fmt.Errorf("netfilter: family %d: %w", e.Family, syscall.EOPNOTSUPP)
 	}
 	at := &h.cell.Own(n).chains[f][e.Hook]
@@ -125,11 +128,14 @@ func (h *Hooks) Register(n *netns.Net, e Entry) (remove func(), err error) {
 	})
 	next = slices.Insert(next, i, own)
 	at.Store(&next)
+	used := &h.used[f][e.Hook]
+	used.Add(1)
 	return func() {
 		old := at.Load()
-		if old == nil {
+		if old == nil || !slices.Contains(*old, own) {
 			return
 		}
+		used.Add(-1)
 		rest := slices.DeleteFunc(slices.Clone(*old), func(o *Entry) bool { return o == own })
 		if len(rest) == 0 {
 			at.Store(nil)
@@ -143,7 +149,11 @@ func (h *Hooks) Register(n *netns.Net, e Entry) (remove func(), err error) {
 // network header. It reports whether the packet goes on; if not, it is dropped
 // or somebody's. Linux: NF_HOOK.
 func (h *Hooks) Run(w *core.Worker, p *core.Packet, hook Hook, family int, in, out *core.Device) bool {
-	chain := h.cell.Of(p.Net()).chains[index(family)][hook].Load()
+	f := index(family)
+	if h.used[f][hook].Load() == 0 {
+		return true
+	}
+	chain := h.cell.Of(p.Net()).chains[f][hook].Load()
 	if chain == nil {
 		return true
 	}
