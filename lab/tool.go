@@ -2,9 +2,8 @@ package lab
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-
-	"golang.org/x/sys/unix"
 
 	"nsmodel/core/netlink"
 )
@@ -107,13 +106,19 @@ func (t *tool) nsids() map[string]int {
 	return ids
 }
 
-// missingNet returns the Net that a link is to go to, if there is none such.
+// missingNet returns the Net that a link, or its peer, is to go to, if there is
+// none such.
 func (t *tool) missingNet(l *netlink.Link) string {
 	for ; l != nil; l = l.Peer {
 		if l.Has&netlink.LinkNewNet == 0 {
 			continue
 		}
-		if _, err := t.m.Netns(NetnsCheck, l.NewNet); err != nil {
+		_, err := t.m.Netns(NetnsCheck, l.NewNet)
+		switch {
+		case err == nil:
+		case l.NewNet == "1": // the process 1, which lives in the initial Net
+			l.NewNet = ""
+		default:
 			return l.NewNet
 		}
 	}
@@ -141,9 +146,10 @@ func (b *Batch) run(t *tool) int {
 	}
 	cmds := make([]*Command, len(lines))
 	for i, l := range lines {
-		if cmds[i], err = parseBatchLine(l, t.c); err != nil {
-			t.failf(1, "%s\n", err)
-			return t.failf(1, "Command failed -:%d\n", l.Num)
+		cmds[i], err = parseBatchLine(l, t.c)
+		var u *UsageError
+		if errors.As(err, &u) { // unlike ip we have not carried out what stands before it
+			return t.fail(u)
 		}
 	}
 	status := 0
@@ -188,13 +194,9 @@ func (t *tool) run() int {
 			return t.failf(255, "Cannot open network namespace \"%s\": %s\n", t.c.Net, errText(err))
 		}
 	}
-	return t.c.Do.run(t)
-}
-
-// family returns the family of a dump: IPv4 unless the user has said another.
-func dumpFamily(f uint8) uint8 {
-	if f == unix.AF_UNSPEC {
-		return unix.AF_INET
+	status := t.c.Do.run(t)
+	if status != 0 && t.c.Tool == "bridge" {
+		return 255 // bridge ends with what its functions return, and that is -1
 	}
-	return f
+	return status
 }

@@ -16,17 +16,15 @@ type rtcore struct {
 	r    *Rtnetlink
 	core *core.Stack
 	ids  *netns.Cell[nsids]
+	side core.DevSlot[linkExtra]
 }
-
-// extra is what rtnetlink keeps beside a device, published as a whole.
-var extra = core.NewDevSlot[linkExtra](3)
 
 // HandleCore registers the messages about links, neighbours and namespaces'
 // numbers, and the notifications about links, while the machine is wired. It is
 // called after those who keep something at a device. ENOENT for an entry point
 // without a row in the table of gates.
 func HandleCore(r *Rtnetlink, s *core.Stack) error {
-	h := &rtcore{r: r, core: s}
+	h := &rtcore{r: r, core: s, side: core.NewDevSlot[linkExtra](3)}
 	h.ids = netns.NewCell(s.Sys, "nsid", netns.Replicated, func(*netns.Net) *nsids { return new(nsids) })
 	netns.Attend(s.Sys, "nsid-exit", nil, nil, h.forgetNet)
 	type do = func(*netns.Net, *Request) ([]Message, error)
@@ -80,7 +78,7 @@ func (h *rtcore) tellLink(op Op, d *core.Device) {
 	}
 }
 
-// linkExtra is immutable; most devices share one of the first four.
+// linkExtra is what rtnetlink keeps beside a device. It is immutable; most devices share one of the first four.
 type linkExtra struct {
 	wasUp   bool // has been up since it is in its Net: it has a queueing discipline
 	carrier bool // has told of its carrier. Linux: linkwatch has run
@@ -91,8 +89,8 @@ type linkExtra struct {
 // The usual ones, constant, by 2*carrier + wasUp.
 var usualExtra = [4]linkExtra{{}, {wasUp: true}, {carrier: true}, {wasUp: true, carrier: true}}
 
-func extraOf(d *core.Device) linkExtra {
-	if x := extra.Of(d); x != nil {
+func (h *rtcore) extra(d *core.Device) linkExtra {
+	if x := h.side.Of(d); x != nil {
 		return *x
 	}
 	return linkExtra{}
@@ -100,7 +98,7 @@ func extraOf(d *core.Device) linkExtra {
 
 // mark publishes what is kept beside d with a change.
 func (h *rtcore) mark(d *core.Device, change func(*linkExtra)) {
-	old := extraOf(d)
+	old := h.extra(d)
 	x := old
 	change(&x)
 	if x == old {
@@ -108,9 +106,9 @@ func (h *rtcore) mark(d *core.Device, change func(*linkExtra)) {
 	}
 	for i := range usualExtra {
 		if x == usualExtra[i] {
-			extra.Set(d, &usualExtra[i])
+			h.side.Set(d, &usualExtra[i])
 			return
 		}
 	}
-	extra.Set(d, &x)
+	h.side.Set(d, &x)
 }

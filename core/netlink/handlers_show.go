@@ -12,7 +12,7 @@ import (
 // linkMessage returns a device as RTM_NEWLINK has it; under rtnl.
 // Linux: rtnl_fill_ifinfo.
 func (h *rtcore) linkMessage(d *core.Device) *Link {
-	x := extraOf(d)
+	x := h.extra(d)
 	m := &Link{Family: unix.AF_UNSPEC, Type: d.Hardware(), Index: d.Index(), Flags: d.Flags(), Name: d.Name(),
 		Has:  LinkAddr | LinkBroadcast | LinkMTU | LinkTxQLen | LinkGroup | LinkOperState | LinkStats | LinkDetails,
 		Addr: MAC(d.Addr()), MTU: d.MTU(), TxQLen: d.TxQLen(), Group: x.group, Alias: x.alias, OperState: operState(d, x),
