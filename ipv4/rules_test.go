@@ -50,8 +50,6 @@ func (s *site) sent() string {
 	return strings.Join(lines, "\n")
 }
 
-func with(f func(*wire.IPv4Fields)) func(*wire.IPv4Fields) { return f }
-
 var udp18 = datagram("10.1.0.2", "10.9.3.4", 18)
 
 // TestInputRules has a case for each rule of reception and forwarding: what is
@@ -84,6 +82,7 @@ func TestInputRules(t *testing.T) {
 		{name: "timestamp", ip: packet("10.1.0.2", "10.1.0.1", 1, func() []byte { b := make([]byte, 20); wire.PutICMP(b, 13, 0, 77); return b }(), nil),
 			sent: "in: 10.1.0.1 > 10.1.0.2 ttl 64 icmp 14/0 0x4d"},
 		{name: "no such port", ip: packet("10.1.0.2", "10.1.0.1", 17, udp18, nil), sent: "in: 10.1.0.1 > 10.1.0.2 ttl 64 icmp 3/3 0x0", drop: core.NoSocket},
+		{name: "no such port at the other address", ip: packet("10.1.0.2", "10.2.0.1", 17, udp18, nil), sent: "in: 10.2.0.1 > 10.1.0.2 ttl 64 icmp 3/3 0x0", drop: core.NoSocket},
 		{name: "no such protocol", ip: packet("10.1.0.2", "10.1.0.1", 99, udp18, nil), sent: "in: 10.1.0.1 > 10.1.0.2 ttl 64 icmp 3/2 0x0", drop: core.NoProtocol},
 		{name: "no complaint about a broadcast", ip: packet("10.1.0.2", "10.1.0.255", 17, udp18, nil), drop: core.NoSocket},
 		{name: "no complaint in a link broadcast", dst: wire.BroadcastMAC(), ip: packet("10.1.0.2", "10.1.0.1", 17, udp18, nil), drop: core.NoSocket},
