@@ -57,9 +57,8 @@ type Tuner interface {
 	ChangeAddr(d *Device, a wire.MAC) error
 }
 
-// A Mover is a driver that wants a word when its device changes namespace:
-// before is called under rtnl with the device down and unlisted; an error stops
-// the move. Linux: NETIF_F_NETNS_LOCAL is one that always refuses.
+// A Mover is a driver that wants a word when its device changes namespace. Move
+// is called under rtnl before anything has happened; an error stops the move. Linux: NETIF_F_NETNS_LOCAL is one that always refuses.
 type Mover interface {
 	Move(d *Device, to *netns.Net) error
 }

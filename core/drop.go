@@ -1,7 +1,5 @@
 package core
 
-import "nsmodel/netns"
-
 // A Reason says why a packet was dropped.
 // Linux: enum skb_drop_reason, include/net/dropreason-core.h.
 type Reason uint8
@@ -84,8 +82,8 @@ var reasonNames = [numReasons]string{
 // Drop ends p for reason and counts it in its Net's ledger.
 // Linux: kfree_skb_reason.
 func (w *Worker) Drop(p *Packet, reason Reason) {
-	if p.net != nil {
-		w.Stack.ledger.Of(p.net).dropped(reason)
+	if p.books != nil {
+		p.books.dropped(reason)
 	}
 	w.free(p)
 }
@@ -94,11 +92,8 @@ func (w *Worker) Drop(p *Packet, reason Reason) {
 // itself used it up (answered, cut into fragments, joined into a datagram).
 // Linux: consume_skb.
 func (w *Worker) Deliver(p *Packet) {
-	if p.net != nil {
-		w.Stack.ledger.Of(p.net).delivered.Add(1)
+	if p.books != nil {
+		p.books.delivered.Add(1)
 	}
 	w.free(p)
 }
-
-// ledgerOf returns n's ledger for writing.
-func (s *Stack) ledgerOf(n *netns.Net) *Ledger { return s.ledger.Own(n) }

@@ -30,7 +30,7 @@ func (d *Device) Claimed() bool {
 func (d *Device) SetEgress(c Claim) { d.editHooks(func(h *hooks) { h.egress = c }) }
 
 // AddTap lets t see the device's frames until the function it returns is
-// called; both under rtnl.
+// called, or the device leaves its Net; both under rtnl.
 func (d *Device) AddTap(t Tap) (remove func()) {
 	own := &t
 	d.editHooks(func(h *hooks) { h.taps = append(h.taps[:len(h.taps):len(h.taps)], own) })

@@ -13,6 +13,8 @@ import (
 // Linux has the parts of this in struct netns_mib and in the drop monitor, but
 // nobody who adds them up.
 type Ledger struct {
+	net *netns.Net // fixed; nil for a sum
+
 	in, made, delivered, sent atomic.Uint64
 	held                      atomic.Int64
 	drops                     atomic.Pointer[[numReasons]atomic.Uint64]
@@ -56,10 +58,10 @@ func (b Balance) String() string {
 }
 
 // Hold counts p as held: it waits in a queue of the caller's.
-func (w *Worker) Hold(p *Packet) { w.Stack.hold(p.net, 1) }
+func (w *Worker) Hold(p *Packet) { p.books.held.Add(1) }
 
 // Unhold ends that: p was taken from the queue.
-func (w *Worker) Unhold(p *Packet) { w.Stack.hold(p.net, -1) }
+func (w *Worker) Unhold(p *Packet) { p.books.held.Add(-1) }
 
 func (l *Ledger) dropped(r Reason) {
 	d := l.drops.Load()

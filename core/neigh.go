@@ -1,7 +1,6 @@
 package core
 
 import (
-	"fmt"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -109,6 +108,7 @@ type Neighbour struct {
 	// fixed
 	stack *Stack
 	net   *netns.Net
+	home  *neighNet
 	dev   *Device
 	addr  netip.Addr
 	ops   *NeighOps
@@ -141,10 +141,14 @@ const (
 
 // neighNet is what a Net keeps of its neighbours as a whole.
 type neighNet struct {
-	flushed time.Duration // last forced collection
-	ever    bool
-	sweep   netns.Timer
+	// entries counts by family, permanent ones apart: those no limit holds back.
+	// Linux: neigh_table.entries and gc_entries.
+	entries, permanent [2]atomic.Int64
+
 	mu      sync.Mutex
+	flushed [2]time.Duration // last forced collection
+	ever    [2]bool
+	sweep   netns.Timer
 }
 
 func (s *Stack) initNeigh(place netns.Placement) {
@@ -157,7 +161,10 @@ func (s *Stack) initNeigh(place netns.Placement) {
 		}
 		return c
 	})
-	netns.Attend(s.Sys, "neigh-exit", nil, func(n *netns.Net) { s.flushNeighs(n, nil, true) }, nil)
+	// Once more after the grace period, for what a packet on its way has made
+	// since: the sweep of the table would forget the packets that wait there.
+	flush := func(n *netns.Net) { s.flushNeighs(n, nil, true) }
+	netns.Attend(s.Sys, "neigh-exit", nil, flush, flush)
 }
 
 // Dev returns the neighbour's device.
@@ -168,35 +175,6 @@ func (nb *Neighbour) Addr() netip.Addr { return nb.addr }
 
 // Net returns the neighbour's namespace.
 func (nb *Neighbour) Net() *netns.Net { return nb.net }
-
-// A NeighInfo is a neighbour as a dump shows it.
-type NeighInfo struct {
-	Dev    *Device
-	Addr   netip.Addr
-	MAC    wire.MAC
-	State  NeighState
-	Router bool
-	Probes int
-	Used, Confirmed,
-	Updated time.Duration
-}
-
-// Info returns the neighbour's state at this moment.
-func (nb *Neighbour) Info() NeighInfo {
-	nb.mu.Lock()
-	defer nb.mu.Unlock()
-	return NeighInfo{Dev: nb.dev, Addr: nb.addr, MAC: nb.mac, State: nb.state, Router: nb.router, Probes: nb.probes,
-		Used: time.Duration(nb.used.Load()), Confirmed: nb.confirmed, Updated: nb.updated}
-}
-
-// Neighbours returns n's neighbours in the order in which they came.
-func (s *Stack) Neighbours(n *netns.Net) []*Neighbour {
-	var all []*Neighbour
-	for _, nb := range s.neigh.All(n) {
-		all = append(all, nb)
-	}
-	return all
-}
 
 // Neighbour returns the entry of a at d, or nil. Linux: neigh_lookup.
 func (s *Stack) Neighbour(d *Device, a netip.Addr) *Neighbour {
@@ -217,19 +195,27 @@ func (nb *Neighbour) Last(f func(l3 []byte)) {
 // NewNeighbour returns the entry of a at d, made if there was none. ENOBUFS
 // says that d's Net has as many neighbours as it may. Linux: __neigh_create.
 func (s *Stack) NewNeighbour(d *Device, a netip.Addr, now time.Duration) (*Neighbour, error) {
-	n := d.Net()
+	return s.newNeighbour(d.Net(), d, a, now, false)
+}
+
+// newNeighbour is NewNeighbour; exempt says that no limit applies, as to an entry
+// that will be permanent at once. Linux: ___neigh_create.
+func (s *Stack) newNeighbour(n *netns.Net, d *Device, a netip.Addr, now time.Duration, exempt bool) (*Neighbour, error) {
 	k := neighKey{d.Index(), a}
 	if nb, ok := s.neigh.Get(n, k); ok {
 		return nb, nil
 	}
-	ops := s.neighOps[familyIndex(familyOf(a))]
+	f := familyIndex(familyOf(a))
+	ops, home := s.neighOps[f], s.neighs.Own(n)
 	if ops == nil {
 		return nil, syscall.EAFNOSUPPORT
 	}
-	if err := s.neighRoom(n, ops, now); err != nil {
-		return nil, err
+	if !exempt {
+		if err := s.neighRoom(n, home, ops, now); err != nil {
+			return nil, err
+		}
 	}
-	nb := &Neighbour{stack: s, net: n, dev: d, addr: a, ops: ops, updated: now}
+	nb := &Neighbour{stack: s, net: n, home: home, dev: d, addr: a, ops: ops, updated: now}
 	nb.used.Store(int64(now))
 	nb.confirmed = now - 2*ops.Parms(d).Reachable
 	if mac, state := ops.Construct(d, a); state != NudNone {
@@ -237,7 +223,12 @@ func (s *Stack) NewNeighbour(d *Device, a netip.Addr, now time.Duration) (*Neigh
 		nb.publish()
 	}
 	nb.timer.Init(n, nb.expire)
+	home.entries[f].Add(1)
+	if nb.state&NudPermanent != 0 {
+		home.permanent[f].Add(1)
+	}
 	if err := s.neigh.Add(n, k, nb); err != nil {
+		nb.uncount()
 		if old, ok := s.neigh.Get(n, k); ok {
 			return old, nil
 		}
@@ -245,6 +236,15 @@ func (s *Stack) NewNeighbour(d *Device, a netip.Addr, now time.Duration) (*Neigh
 	}
 	s.neighSweepLater(n, now)
 	return nb, nil
+}
+
+// uncount takes nb off its Net's counts; under nb.mu, or before anybody has it.
+func (nb *Neighbour) uncount() {
+	f := familyIndex(nb.ops.Family)
+	nb.home.entries[f].Add(-1)
+	if nb.state&NudPermanent != 0 {
+		nb.home.permanent[f].Add(-1)
+	}
 }
 
 // publish makes what nb.mu guards visible to the fast path.
@@ -265,7 +265,7 @@ func (s *Stack) Output(w *Worker, d *Device, a netip.Addr, p *Packet) {
 	nb, ok := s.neigh.Get(p.net, neighKey{int(d.index.Load()), a})
 	if !ok {
 		var err error
-		if nb, err = s.NewNeighbour(d, a, w.now); err != nil {
+		if nb, err = s.newNeighbour(p.net, d, a, w.now, false); err != nil {
 			w.Drop(p, NeighbourQueue)
 			return
 		}
@@ -276,13 +276,15 @@ func (s *Stack) Output(w *Worker, d *Device, a netip.Addr, p *Packet) {
 // Output sends p to nb. Linux: neigh_resolve_output and neigh_connected_output.
 func (nb *Neighbour) Output(w *Worker, p *Packet) {
 	v := nb.fast.Load()
-	if v&neighConnected == 0 && !nb.sendEvent(w, p) {
-		return
+	if v&neighConnected == 0 {
+		if v = nb.sendEvent(w, p); v == 0 {
+			return
+		}
 	}
 	if int64(w.now) != nb.used.Load() { // a load is cheap, a store is not
 		nb.used.Store(int64(w.now))
 	}
-	nb.dev.SendTo(w, p, unpackMAC(nb.fast.Load()&macMask))
+	nb.dev.SendTo(w, p, unpackMAC(v&macMask))
 }
 
 // SendTo puts the Ethernet header for p.Protocol in front of p and sends it.
@@ -296,27 +298,25 @@ func (d *Device) SendTo(w *Worker, p *Packet, dst wire.MAC) {
 	d.Xmit(w, p)
 }
 
-// sendEvent starts or goes on with resolution and reports whether p can be sent
-// now; if not it has taken p. Linux: __neigh_event_send.
-func (nb *Neighbour) sendEvent(w *Worker, p *Packet) bool {
+// sendEvent starts or goes on with resolution and returns the address to send p
+// to now, as in fast; 0 if there is none, and then it has taken p.
+// Linux: __neigh_event_send.
+func (nb *Neighbour) sendEvent(w *Worker, p *Packet) uint64 {
 	now, parms := w.now, nb.ops.Parms(nb.dev)
 	nb.mu.Lock()
 	if nb.dead {
 		nb.mu.Unlock()
 		w.Drop(p, NeighbourDead)
-		return false
+		return 0
 	}
-	switch {
-	case nb.state&(nudConnected|NudDelay|NudProbe) != 0:
-		nb.mu.Unlock()
-		return true
-	case nb.state == NudStale:
-		nb.setState(NudDelay)
+	if nb.state == NudStale {
+		nb.setState(NudDelay) // nobody is told: to users it is still stale
 		nb.updated = now
 		nb.timer.Reset(now + parms.DelayProbe)
+	}
+	if nb.state&nudValid != 0 {
 		nb.mu.Unlock()
-		nb.changed(false)
-		return true
+		return nb.fast.Load() | neighUsable
 	}
 	ask := nb.state != NudIncomplete
 	if ask {
@@ -324,8 +324,8 @@ func (nb *Neighbour) sendEvent(w *Worker, p *Packet) bool {
 			nb.setState(NudFailed)
 			nb.updated = now
 			nb.mu.Unlock()
-			nb.unreachable(w, p)
-			return false
+			w.Drop(p, NeighbourFailed)
+			return 0
 		}
 		nb.probes = parms.UcastProbes
 		nb.setState(NudIncomplete)
@@ -336,20 +336,20 @@ func (nb *Neighbour) sendEvent(w *Worker, p *Packet) bool {
 	spill := nb.enqueue(p, parms.QueueBytes)
 	nb.mu.Unlock()
 	for q := spill.pop(); q != nil; q = spill.pop() {
-		w.Stack.hold(nb.net, -1)
+		q.books.held.Add(-1)
 		w.Drop(q, NeighbourQueue)
 	}
 	if ask {
 		nb.ops.Solicit(w, nb, wire.MAC{})
 	}
-	return false
+	return 0
 }
 
 // enqueue holds p until the address is known and returns the oldest packets,
 // which had to make room. Linux keeps skb->truesize in the count; here a packet
 // counts with its buffer.
 func (nb *Neighbour) enqueue(p *Packet, limit int) (spill packetList) {
-	nb.stack.hold(nb.net, 1)
+	p.books.held.Add(1)
 	nb.waiting.push(p)
 	nb.bytes += len(p.buf)
 	for nb.bytes > limit && nb.waiting.n > 1 {
@@ -359,8 +359,6 @@ func (nb *Neighbour) enqueue(p *Packet, limit int) (spill packetList) {
 	}
 	return spill
 }
-
-func (s *Stack) hold(n *netns.Net, k int64) { s.ledger.Of(n).held.Add(k) }
 
 func (nb *Neighbour) setState(st NeighState) {
 	nb.state = st
@@ -381,6 +379,3 @@ func (nb *Neighbour) unreachable(w *Worker, p *Packet) {
 	}
 	w.Drop(p, NeighbourFailed)
 }
-
-// String returns the neighbour as `ip neigh` names it.
-func (nb *Neighbour) String() string { return fmt.Sprintf("%v dev %s", nb.addr, nb.dev.Name()) }

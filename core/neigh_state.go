@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"nsmodel/core/wire"
-	"nsmodel/netns"
 )
 
-// expire is a neighbour's timer. Linux: neigh_timer_handler.
+// expire is a neighbour's timer. Who listens hears of the same changes as on
+// Linux: not of one to DELAY. Linux: neigh_timer_handler.
 func (nb *Neighbour) expire(now time.Duration) {
 	parms := nb.ops.Parms(nb.dev)
 	w := nb.stack.Enter()
@@ -21,7 +21,7 @@ func (nb *Neighbour) expire(now time.Duration) {
 		nb.mu.Unlock()
 		return
 	}
-	old, next := nb.state, time.Duration(0)
+	tell, next := false, time.Duration(0)
 	switch nb.state {
 	case NudReachable:
 		used := time.Duration(nb.used.Load())
@@ -34,28 +34,28 @@ func (nb *Neighbour) expire(now time.Duration) {
 			next = now + parms.DelayProbe
 		default:
 			nb.setState(NudStale)
-			nb.updated = now
+			nb.updated, tell = now, true
 		}
 	case NudDelay:
 		if now <= nb.confirmed+parms.DelayProbe {
 			nb.setState(NudReachable)
-			nb.updated = now
+			nb.updated, tell = now, true
 			next = nb.confirmed + parms.Reachable
 		} else {
 			nb.setState(NudProbe)
-			nb.updated = now
+			nb.updated, tell = now, true
 			nb.probes = 0
-			next = now + max(parms.Retrans, 10*time.Millisecond)
+			next = now + parms.Retrans
 		}
 	default: // incomplete or probing
-		next = now + max(parms.Retrans, 10*time.Millisecond)
+		next = now + parms.Retrans
 	}
 	if nb.state&(NudIncomplete|NudProbe) != 0 && nb.probes >= nb.maxProbes(parms) {
 		nb.fail(w, now)
 		return
 	}
-	if next > 0 {
-		nb.timer.Reset(next)
+	if nb.state&nudTimed != 0 {
+		nb.timer.Reset(max(next, now+10*time.Millisecond))
 	}
 	ask, to := nb.state&(NudIncomplete|NudProbe) != 0, wire.MAC{}
 	if ask {
@@ -64,7 +64,6 @@ func (nb *Neighbour) expire(now time.Duration) {
 		}
 		nb.probes++
 	}
-	tell := nb.state != old
 	nb.mu.Unlock()
 	if tell {
 		nb.changed(false)
@@ -89,7 +88,7 @@ func (nb *Neighbour) fail(w *Worker, now time.Duration) {
 	waiting := nb.takeWaiting()
 	nb.mu.Unlock()
 	for p := waiting.pop(); p != nil; p = waiting.pop() {
-		w.Stack.hold(nb.net, -1)
+		p.books.held.Add(-1)
 		nb.unreachable(w, p)
 	}
 	nb.changed(false)
@@ -114,7 +113,7 @@ type NeighUpdate struct {
 }
 
 // Update applies what was learnt at time now, and sends what waited if the
-// address has become known. Errors: EPERM for a permanent entry, EINVAL for a
+// address has become known. Errors: EPERM for a permanent or a dead entry, EINVAL for a
 // valid state without any address. Linux: __neigh_update.
 func (nb *Neighbour) Update(w *Worker, u NeighUpdate) error {
 	now := w.now
@@ -122,7 +121,7 @@ func (nb *Neighbour) Update(w *Worker, u NeighUpdate) error {
 	old := nb.state
 	if nb.dead {
 		nb.mu.Unlock()
-		return syscall.ENOENT
+		return syscall.EPERM
 	}
 	if !u.Admin && old&(NudNoARP|NudPermanent) != 0 {
 		nb.mu.Unlock()
@@ -159,6 +158,10 @@ func (nb *Neighbour) Update(w *Worker, u NeighUpdate) error {
 	if tell {
 		nb.updated = now
 	}
+	if mac != nb.mac && state&nudConnected == 0 {
+		// What was confirmed is the old address.
+		nb.confirmed = now - 2*nb.ops.Parms(nb.dev).BaseReachable
+	}
 	nb.mac = mac
 	if state != old {
 		nb.enterState(state, now)
@@ -173,7 +176,7 @@ func (nb *Neighbour) Update(w *Worker, u NeighUpdate) error {
 	}
 	nb.mu.Unlock()
 	for p := waiting.pop(); p != nil; p = waiting.pop() {
-		w.Stack.hold(nb.net, -1)
+		p.books.held.Add(-1)
 		nb.Output(w, p)
 	}
 	if tell {
@@ -185,6 +188,7 @@ func (nb *Neighbour) Update(w *Worker, u NeighUpdate) error {
 // enterState changes the state and arms its timer; under nb.mu.
 func (nb *Neighbour) enterState(state NeighState, now time.Duration) {
 	nb.timer.Stop()
+	nb.recount(state)
 	nb.state = state
 	switch {
 	case state == NudProbe:
@@ -197,15 +201,29 @@ func (nb *Neighbour) enterState(state NeighState, now time.Duration) {
 	}
 }
 
+// recount keeps the number of permanent entries; under nb.mu, before the state
+// becomes next. Linux: neigh_update_gc_list.
+func (nb *Neighbour) recount(next NeighState) {
+	if (nb.state^next)&NudPermanent == 0 {
+		return
+	}
+	k := int64(1)
+	if next&NudPermanent == 0 {
+		k = -1
+	}
+	nb.home.permanent[familyIndex(nb.ops.Family)].Add(k)
+}
+
 // invalidate takes the address away: failed, none or incomplete by somebody's
 // word. It is called with nb.mu held and lets it go.
 func (nb *Neighbour) invalidate(w *Worker, state, old NeighState, now time.Duration) error {
 	nb.timer.Stop()
+	nb.recount(state)
 	if old&(NudIncomplete|NudProbe) != 0 && state == NudFailed {
 		nb.fail(w, now)
 		return nil
 	}
-	tell := old != state
+	tell := old&nudValid != 0
 	nb.setState(state)
 	nb.updated = now
 	nb.mu.Unlock()
@@ -231,12 +249,23 @@ func (nb *Neighbour) Locked(now time.Duration) bool {
 	return now <= nb.updated+nb.ops.Parms(nb.dev).Locktime
 }
 
-// DeleteNeighbour takes nb out of its table; what waits is dropped. ENOENT if
-// it is gone already. Linux: neigh_remove_one.
+// DeleteNeighbour is an administrator's word: nb fails and is taken out of its
+// table; what waits is dropped. ENOENT if it is gone already.
+// Linux: neigh_delete.
 func (s *Stack) DeleteNeighbour(w *Worker, nb *Neighbour) error {
 	k := neighKey{nb.dev.Index(), nb.addr}
 	if now, ok := s.neigh.Get(nb.net, k); !ok || now != nb {
 		return fmt.Errorf("core: neighbour %v: %w", nb, syscall.ENOENT)
+	}
+	nb.mu.Lock()
+	told := nb.state&nudValid != 0
+	nb.timer.Stop()
+	nb.recount(NudFailed)
+	nb.setState(NudFailed)
+	nb.updated = w.now
+	nb.mu.Unlock()
+	if told {
+		nb.changed(false)
 	}
 	s.neigh.Delete(nb.net, k)
 	nb.kill(w)
@@ -244,142 +273,11 @@ func (s *Stack) DeleteNeighbour(w *Worker, nb *Neighbour) error {
 	return nil
 }
 
-// kill ends an entry that no table holds any more.
-func (nb *Neighbour) kill(w *Worker) {
-	nb.mu.Lock()
-	nb.dead = true
-	nb.timer.Stop()
-	nb.state = NudFailed
-	nb.fast.Store(0)
-	waiting := nb.takeWaiting()
-	nb.mu.Unlock()
-	for p := waiting.pop(); p != nil; p = waiting.pop() {
-		w.Stack.hold(nb.net, -1)
-		w.Drop(p, NeighbourDead)
-	}
-}
-
-// flushNeigh takes away what d's links held, as d leaves its Net.
-// Linux: neigh_ifdown.
-func (s *Stack) flushNeigh(d *Device) { s.FlushNeighbours(d, true) }
-
-// FlushNeighbours takes away d's neighbours; permanent ones stay unless all is
-// set. Linux: neigh_changeaddr and neigh_carrier_down.
-func (s *Stack) FlushNeighbours(d *Device, all bool) {
-	s.flushNeighs(d.Net(), d, all)
-	if all {
-		s.flushProxies(d.Net(), d)
-	}
-}
-
-func (s *Stack) flushNeighs(n *netns.Net, d *Device, all bool) {
-	if s.neigh.Len(n) == 0 {
-		return
-	}
-	w := s.Enter()
-	defer w.Leave()
-	for k, nb := range s.neigh.All(n) {
-		if d != nil && nb.dev != d {
-			continue
-		}
-		nb.mu.Lock()
-		keep := !all && nb.state&NudPermanent != 0
-		nb.mu.Unlock()
-		if keep {
-			continue
-		}
-		s.neigh.Delete(n, k)
-		nb.kill(w)
-		nb.changed(true)
-	}
-}
-
-// neighRoom makes room in n's share of the table, or refuses: the thresholds
-// count n's own entries only. Linux counted the host's until September 2026.
-// Linux: neigh_alloc and neigh_forced_gc.
-func (s *Stack) neighRoom(n *netns.Net, ops *NeighOps, now time.Duration) error {
-	limits, have := ops.Limits(n), s.neigh.Len(n)
-	if have < limits[1] {
-		return nil
-	}
-	c := s.neighs.Own(n)
-	c.mu.Lock()
-	due := have >= limits[2] || !c.ever || now > c.flushed+5*time.Second
-	if due {
-		c.flushed, c.ever = now, true
-	}
-	c.mu.Unlock()
-	if due && s.forcedGC(n, have-limits[1]+1, now) == 0 && have >= limits[2] {
-		return syscall.ENOBUFS
-	}
-	return nil
-}
-
-// forcedGC takes away up to want entries of n, oldest first: those that failed,
-// and others that nobody changed for five seconds. Linux: neigh_forced_gc.
-func (s *Stack) forcedGC(n *netns.Net, want int, now time.Duration) (shrunk int) {
-	w := &Worker{Stack: s} // kill drops what waits; the caller is inside a section already
-	defer w.settle()
-	for k, nb := range s.neigh.All(n) {
-		if shrunk >= want {
-			break
-		}
-		nb.mu.Lock()
-		old := nb.state == NudFailed || nb.state == NudNoARP || nb.addr.IsMulticast() ||
-			nb.state&(NudPermanent|NudIncomplete|NudProbe|NudDelay) == 0 && now > nb.updated+5*time.Second
-		nb.mu.Unlock()
-		if old {
-			s.neigh.Delete(n, k)
-			nb.kill(w)
-			nb.changed(true)
-			shrunk++
-		}
-	}
-	return shrunk
-}
-
-// neighSweepLater sees to it that n's stale entries are looked through in a
-// while. Linux: neigh_periodic_work, every base_reachable_time / 2.
-func (s *Stack) neighSweepLater(n *netns.Net, now time.Duration) {
-	c := s.neighs.Own(n)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.sweep.Pending() {
-		return
-	}
-	c.sweep.Reset(now + 15*time.Second)
-}
-
-// periodicGC takes away entries that failed or were not used for gc_stale_time,
-// if n has gc_thresh1 of them or more.
-func (s *Stack) periodicGC(n *netns.Net, now time.Duration) {
-	w := s.Enter()
-	defer w.Leave()
-	for k, nb := range s.neigh.All(n) {
-		if s.neigh.Len(n) < nb.ops.Limits(n)[0] {
-			break
-		}
-		parms := nb.ops.Parms(nb.dev)
-		nb.mu.Lock()
-		used := max(time.Duration(nb.used.Load()), nb.confirmed)
-		old := nb.state&(NudPermanent|nudTimed) == 0 && (nb.state == NudFailed || now > used+parms.GCStale)
-		nb.mu.Unlock()
-		if old {
-			s.neigh.Delete(n, k)
-			nb.kill(w)
-			nb.changed(true)
-		}
-	}
-	if s.neigh.Len(n) > 0 {
-		s.neighSweepLater(n, now)
-	}
-}
-
 // SetNeighbour is an administrator's entry: made, or changed if replace allows.
 // EEXIST if it is there and may not be replaced, EINVAL for an address that
 // cannot be. Linux: neigh_add.
 func (s *Stack) SetNeighbour(w *Worker, d *Device, a netip.Addr, u NeighUpdate) error {
-	nb, err := s.NewNeighbour(d, a, w.now)
+	nb, err := s.newNeighbour(d.Net(), d, a, w.now, u.State&NudPermanent != 0)
 	if err != nil {
 		return err
 	}

@@ -49,8 +49,10 @@ const (
 // It carries only what must survive a queue; a route is an argument, not a
 // field. A Packet is owned by one goroutine at a time and is not copied.
 type Packet struct {
-	// the tag; written by NewPacket, Clone and Device.arrive alone
-	net *netns.Net
+	// the tag, and the ledger that counts for it; written by NewPacket, Clone and
+	// Device.arrive alone
+	net   *netns.Net
+	books *Ledger
 
 	buf  []byte // whole buffer
 	off  int    // where the data starts in buf

@@ -11,7 +11,8 @@ import (
 // worker to another does not drain the one and flood the other.
 type depot struct {
 	mu    sync.Mutex
-	small [][]*Packet // batches of cacheBatch
+	small []*batch
+	empty []*batch // frames for the next ones
 	large []*Packet
 	out   atomic.Int64 // packets out of all pools, counted by batches and caches
 }
@@ -21,6 +22,9 @@ const (
 	depotMax   = 64 // batches the depot keeps; the rest is the collector's
 	largeMax   = 64 // large packets kept
 )
+
+// A batch of packets goes between a cache and the depot in one piece.
+type batch [cacheBatch]*Packet
 
 // get returns a packet with room for size bytes behind the headroom.
 func (w *Worker) get(size int) *Packet {
@@ -41,9 +45,11 @@ func (w *Worker) refill() {
 	d := &w.Stack.depot
 	d.mu.Lock()
 	if k := len(d.small); k > 0 {
-		w.cache = append(w.cache, d.small[k-1]...)
-		d.small[k-1] = nil
+		b := d.small[k-1]
 		d.small = d.small[:k-1]
+		w.cache = append(w.cache, b[:]...)
+		clear(b[:])
+		d.empty = append(d.empty, b)
 	}
 	d.mu.Unlock()
 	if len(w.cache) > 0 {
@@ -81,7 +87,7 @@ func (w *Worker) free(p *Packet) {
 	if !p.live {
 		panic("core: packet freed twice")
 	}
-	p.live, p.net, p.Dev, p.Conntrack = false, nil, nil, nil
+	p.live, p.net, p.books, p.Dev, p.Conntrack = false, nil, nil, nil, nil
 	w.out--
 	d := &w.Stack.depot
 	if len(p.buf) > smallBuffer {
@@ -104,7 +110,14 @@ func (w *Worker) spill() {
 	at := len(w.cache) - cacheBatch
 	d.mu.Lock()
 	if len(d.small) < depotMax {
-		d.small = append(d.small, append(make([]*Packet, 0, cacheBatch), w.cache[at:]...))
+		var b *batch
+		if k := len(d.empty); k > 0 {
+			b, d.empty = d.empty[k-1], d.empty[:k-1]
+		} else {
+			b = new(batch)
+		}
+		copy(b[:], w.cache[at:])
+		d.small = append(d.small, b)
 	}
 	d.mu.Unlock()
 	clear(w.cache[at:])
@@ -126,9 +139,9 @@ func (w *Worker) settle() {
 func (w *Worker) NewPacket(n *netns.Net, size int) *Packet {
 	p := w.get(size)
 	p.end += size
-	p.net = n
+	p.net, p.books = n, w.Stack.ledger.Of(n)
 	p.Type = Outgoing
-	w.Stack.ledger.Of(n).made.Add(1)
+	p.books.made.Add(1)
 	return p
 }
 
@@ -148,9 +161,9 @@ func (w *Worker) Clone(p *Packet) *Packet {
 	buf := c.buf
 	*c = *p
 	c.buf, c.next = buf, nil
-	copy(c.buf[p.off-min(p.off, 64):p.end], p.buf[p.off-min(p.off, 64):p.end])
-	if p.net != nil {
-		w.Stack.ledger.Of(p.net).made.Add(1)
+	copy(c.buf, p.buf[:p.end]) // with the headers that were pulled
+	if c.books != nil {
+		c.books.made.Add(1)
 	}
 	return c
 }

@@ -7,27 +7,27 @@ import (
 // arrive is the second door: p, in nobody's hands but the driver's, becomes a
 // packet of d's Net. It reports false if it had to drop p.
 //
-// A device changes its Net while it is down and after a grace period. So what
-// is read after live was seen set belongs together; otherwise the books are
-// looked up by the Net that the packet is given, or in and dropped could be
-// counted in two ledgers.
+// A device changes its Net while it is down and after a grace period: what is
+// read after live was seen set stays so until this section ends. If it was not
+// set, one load still says both the Net and its ledger, or in and dropped could
+// be counted in two.
 func (d *Device) arrive(w *Worker, p *Packet) bool {
-	if !d.live.Load() {
-		n := d.net.Load()
-		p.scrub(p.net != n)
-		p.net, p.Dev = n, d
-		w.Stack.ledger.Of(n).in.Add(1)
+	live := d.live.Load()
+	books := d.books.Load()
+	if p.Dev != d || p.net != books.net { // else it is a loopback, and did not leave
+		p.scrub(p.net != books.net)
+	}
+	p.net, p.books, p.Dev = books.net, books, d
+	p.Stamp = 0
+	p.Type = ToHost // until the frame is looked at; never Looped
+	p.InIndex = int(d.index.Load())
+	books.in.Add(1)
+	if !live {
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, DeviceDown)
 		return false
 	}
-	n := d.net.Load()
-	p.scrub(p.net != n)
-	p.net, p.Dev = n, d
-	p.Type = ToHost // until the frame is looked at; never Looped
-	p.InIndex = int(d.index.Load())
-	d.books.Load().in.Add(1)
-	if !n.Alive() {
+	if !p.net.Alive() {
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, NetDying)
 		return false
@@ -58,14 +58,14 @@ func (d *Device) Queue(w *Worker, p *Packet) {
 // still has to count it: p leaves by the door that d stands in.
 // Linux: dev_forward_skb.
 func (d *Device) Forward(w *Worker, p *Packet) {
-	w.Stack.ledger.Of(p.net).sent.Add(1)
+	p.books.sent.Add(1)
 	d.Queue(w, p)
 }
 
 // ForwardPast is Forward for a frame that has been shared out already among the
 // devices that stand on d: whoever claims d's frames does not see it.
 func (d *Device) ForwardPast(w *Worker, p *Packet) {
-	w.Stack.ledger.Of(p.net).sent.Add(1)
+	p.books.sent.Add(1)
 	if d.arrive(w, p) {
 		p.past = true
 		d.enqueue(w, p)
@@ -107,7 +107,7 @@ func (d *Device) enqueue(w *Worker, p *Packet) {
 		return
 	}
 	b.packets.push(p)
-	d.books.Load().held.Add(1)
+	p.books.held.Add(1)
 	first := !b.scheduled
 	b.scheduled = true
 	b.mu.Unlock()
@@ -127,8 +127,7 @@ func (d *Device) drain(w *Worker, budget int) (done int) {
 	b.mu.Unlock()
 	for p := batch.pop(); p != nil; p = batch.pop() {
 		done++
-		books := d.books.Load()
-		books.held.Add(-1)
+		p.books.held.Add(-1)
 		switch {
 		case !d.live.Load():
 			d.stats.rxDropped.Add(1)
@@ -159,7 +158,7 @@ func (d *Device) purge(w *Worker, reason Reason) {
 	b.packets = packetList{}
 	b.mu.Unlock()
 	for p := batch.pop(); p != nil; p = batch.pop() {
-		d.books.Load().held.Add(-1)
+		p.books.held.Add(-1)
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, reason)
 	}

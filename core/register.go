@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,6 +55,8 @@ type Kind struct {
 	// Show returns the kind's attributes in the order in which `ip -d link`
 	// prints them; may be nil.
 	Show func(d *Device) [][2]string
+	// Home is what the package that registers the kind keeps for this machine.
+	Home any
 }
 
 // A LinkSpec is what a user said of a new device.
@@ -186,10 +189,12 @@ func (s *Stack) list(n *netns.Net, d *Device, name string, index int) error {
 	if err != nil {
 		return err
 	}
-	home := s.nets.Own(n)
-	if index == 0 {
-		index = home.lastIndex + 1
-	} else if _, taken := s.byIndex.Get(n, index); taken || index < 0 {
+	auto := index == 0
+	if auto {
+		index = s.freeIndex(n)
+	} else if index < 0 || index > math.MaxInt32 {
+		return fmt.Errorf("core: interface index %d: %w", index, syscall.EINVAL)
+	} else if _, taken := s.byIndex.Get(n, index); taken {
 		return fmt.Errorf("core: interface index %d: %w", index, syscall.EBUSY)
 	}
 	if err := s.byName.Add(n, name, d); err != nil {
@@ -199,13 +204,30 @@ func (s *Stack) list(n *netns.Net, d *Device, name string, index int) error {
 		s.byName.Delete(n, name)
 		return fmt.Errorf("core: interface index %d: %w", index, err)
 	}
-	home.lastIndex = max(home.lastIndex, index)
+	if auto {
+		s.nets.Own(n).lastIndex = index
+	}
 	d.name.Store(&name)
 	d.index.Store(int64(index))
+	d.net.Store(n) // before the books: see unhold
 	d.books.Store(s.ledger.Own(n))
-	d.net.Store(n)
 	d.listed = true
 	return nil
+}
+
+// freeIndex returns the next free interface index of n: one after the last that
+// was chosen so, whatever numbers users or arriving devices have brought along.
+// Linux: dev_index_reserve, xa_alloc_cyclic.
+func (s *Stack) freeIndex(n *netns.Net) int {
+	index := s.nets.Own(n).lastIndex
+	for {
+		if index++; index > math.MaxInt32 {
+			index = 1
+		}
+		if _, taken := s.byIndex.Get(n, index); !taken {
+			return index
+		}
+	}
 }
 
 // Device returns n's device of that name, or nil. Linux: dev_get_by_name_rcu.
@@ -267,6 +289,9 @@ func (s *Stack) finish(d *Device) {
 		s.dropMaster(d)
 	}
 	s.notify(EventUnregister, d)
+	// Linux: packet_notifier, NETDEV_UNREGISTER. A tap of the old Net must not see
+	// what comes in the new one.
+	d.editHooks(func(h *hooks) { h.taps = nil })
 	s.flushNeigh(d)
 	w := s.Enter()
 	d.purge(w, DeviceDown)
@@ -323,13 +348,17 @@ func (s *Stack) exit(n *netns.Net) {
 }
 
 // goHome lists a NIC whose Net died in the initial Net, under another name if
-// its own is taken there. Linux: default_device_exit_net, "dev%d".
+// its own is taken there: dev and its old index or, if that is taken too, dev and
+// the first free number. Linux: default_device_exit_net.
 func (s *Stack) goHome(d *Device) {
 	to := s.Sys.Init()
 	if to == nil || to == d.Net() {
 		return
 	}
 	name, index := d.Name(), d.Index()
+	if _, taken := s.byName.Get(to, name); taken {
+		name = fmt.Sprintf("dev%d", index)
+	}
 	if _, taken := s.byName.Get(to, name); taken {
 		name = "dev%d"
 	}
@@ -365,8 +394,9 @@ func (s *Stack) Move(d *Device, to *netns.Net, name string) error {
 	if want == "" {
 		want = d.Name()
 	}
-	if _, taken := s.byName.Get(to, want); taken && !strings.Contains(want, "%") {
-		return fmt.Errorf("core: move %s: %w", d.Name(), syscall.EEXIST)
+	want, err := s.pickName(to, want)
+	if err != nil {
+		return fmt.Errorf("core: move %s: %w", d.Name(), err)
 	}
 	if m, ok := d.driver.(Mover); ok {
 		if err := m.Move(d, to); err != nil {

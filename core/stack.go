@@ -90,7 +90,7 @@ func New(sys *netns.System, c Config) *Stack {
 		return p
 	}
 	devices := place(c.Devices, netns.Replicated)
-	s.ledger = netns.NewCell(sys, "mib", place(c.MIB, netns.Replicated), func(*netns.Net) *Ledger { return new(Ledger) })
+	s.ledger = netns.NewCell(sys, "mib", place(c.MIB, netns.Replicated), func(n *netns.Net) *Ledger { return &Ledger{net: n} })
 	// The books close after the devices, whose last packets they still count.
 	netns.Attend(sys, "ledger", nil, nil, func(n *netns.Net) { s.dead.add(s.ledger.Of(n)) })
 	s.byName = netns.NewTable[string, *Device](sys, "devname", devices, netns.Keyed[string]())

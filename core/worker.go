@@ -68,6 +68,10 @@ func (s *Stack) Workers() []*Worker { return s.workers }
 // ID returns the worker's number, from 0.
 func (w *Worker) ID() int { return w.id }
 
+// CPU returns the number of the worker for which w works: its own, or of a
+// process context the one whose backlog it fills. Linux: smp_processor_id.
+func (w *Worker) CPU() int { return w.polled.id }
+
 // Now returns the time of the turn that runs, since boot.
 func (w *Worker) Now() time.Duration { return w.now }
 
@@ -77,6 +81,14 @@ func (w *Worker) Attach(p Poller) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pollers = append(w.pollers[:len(w.pollers):len(w.pollers)], p)
+	w.wakeUp() // or it would sleep on without p's file
+}
+
+// wakeUp wakes w if it sleeps.
+func (w *Worker) wakeUp() {
+	if f := w.Stack.wake.Load(); f != nil {
+		(*f)(w)
+	}
 }
 
 // Detach takes it away again; the caller then waits for a grace period before
@@ -91,10 +103,11 @@ func (w *Worker) Detach(p Poller) {
 		}
 	}
 	w.pollers = rest
+	w.wakeUp()
 }
 
-// Poll does up to budget packets of work at time now: frames from drivers
-// first, then what waits at devices. It returns how many it did; less than
+// Poll does up to budget packets of work at time now: frames from drivers and
+// what waits at devices. It returns how many it did; less than
 // budget means that nothing is left. Linux: net_rx_action.
 func (w *Worker) Poll(now time.Duration, budget int) (done int) {
 	w.reader.Enter()
@@ -102,8 +115,29 @@ func (w *Worker) Poll(now time.Duration, budget int) (done int) {
 	w.mu.Lock()
 	pollers := w.pollers
 	w.mu.Unlock()
+	for done < budget {
+		k := w.round(pollers, budget-done)
+		if k == 0 {
+			break
+		}
+		done += k
+	}
+	w.flushAll()
+	w.settle()
+	w.reader.Exit()
+	return done
+}
+
+// round lets every driver and every waiting device have its share of budget.
+// While both have work neither can starve the other: the drivers get half, and
+// the odd packet by turns.
+func (w *Worker) round(pollers []Poller, budget int) (done int) {
+	share := budget
+	if len(pollers) > 0 && w.pending.Load() {
+		share = (budget + w.turn&1) / 2
+	}
 	for i := range pollers {
-		if left := budget - done; left > 0 {
+		if left := share - done; left > 0 {
 			done += pollers[(w.turn+i)%len(pollers)].Poll(w, left)
 		}
 	}
@@ -115,9 +149,6 @@ func (w *Worker) Poll(now time.Duration, budget int) (done int) {
 		}
 		done += d.drain(w, min(Budget, budget-done))
 	}
-	w.flushAll()
-	w.settle()
-	w.reader.Exit()
 	return done
 }
 

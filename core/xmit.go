@@ -26,6 +26,11 @@ func (d *Device) xmit(w *Worker, p *Packet) {
 		w.Drop(p, DeviceDown)
 		return
 	}
+	if p.net != d.net.Load() { // d has moved since the caller found it
+		d.stats.txDropped.Add(1)
+		w.Drop(p, DeviceMoved)
+		return
+	}
 	if d.flags.Load()&FlagLowerUp == 0 { // Linux: noop_qdisc
 		d.stats.txDropped.Add(1)
 		w.Drop(p, NoCarrier)
@@ -48,7 +53,7 @@ func (d *Device) send(w *Worker, p *Packet) {
 	d.stats.txPackets.Add(1)
 	d.stats.txBytes.Add(uint64(p.Len()))
 	if !d.stacked {
-		d.books.Load().sent.Add(1)
+		p.books.sent.Add(1)
 	}
 	if h != nil && h.egress != nil && !p.past && h.egress(w, d, p) {
 		return
@@ -90,7 +95,7 @@ func (q *pfifo) xmit(w *Worker, d *Device, p *Packet) {
 		return
 	}
 	q.packets.push(p)
-	d.books.Load().held.Add(1)
+	p.books.held.Add(1)
 	q.mu.Unlock()
 }
 
@@ -115,9 +120,18 @@ func (d *Device) WakeQueue(w *Worker) {
 	q.stopped = false
 	for !q.stopped && q.packets.n > 0 {
 		p := q.packets.pop()
-		d.books.Load().held.Add(-1)
 		q.mu.Unlock()
-		d.send(w, p)
+		p.books.held.Add(-1)
+		switch { // as xmit
+		case !d.live.Load():
+			d.stats.txDropped.Add(1)
+			w.Drop(p, DeviceDown)
+		case p.net != d.net.Load():
+			d.stats.txDropped.Add(1)
+			w.Drop(p, DeviceMoved)
+		default:
+			d.send(w, p)
+		}
 		q.mu.Lock()
 	}
 	q.mu.Unlock()
@@ -130,7 +144,7 @@ func (q *pfifo) purge(w *Worker, d *Device, reason Reason) {
 	q.stopped = false
 	q.mu.Unlock()
 	for p := batch.pop(); p != nil; p = batch.pop() {
-		d.books.Load().held.Add(-1)
+		p.books.held.Add(-1)
 		d.stats.txDropped.Add(1)
 		w.Drop(p, reason)
 	}

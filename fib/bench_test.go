@@ -168,7 +168,7 @@ func perNet(t testing.TB, place netns.Placement, script string) float64 {
 		}
 		w.fib.Lookup(n, &Flow{Dst: limited})
 	}
-	bytes := float64(heap()-before) / count
+	bytes := float64(int64(heap()-before)) / count
 	runtime.KeepAlive(nets)
 	runtime.KeepAlive(w)
 	return bytes

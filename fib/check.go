@@ -157,8 +157,8 @@ func (f *FIB) checkGateway(n *netns.Net, a *alias, h *NextHop) error {
 	fl := Flow{Dst: h.Gw, Iif: 1, Oif: h.IfIndex, Scope: max(a.scope+1, Link), IgnoreLinkState: true}
 	k, _ := keyOf(f.conf.Family, h.Gw)
 	res, errno := Result{}, syscall.EAGAIN
-	if t := f.snapshot(n); a.table != TableMain && t.get(a.table) != nil {
-		res, errno = f.find(t, a.table, k, &fl)
+	if a.table != TableMain {
+		errno = f.find(f.snapshot(n).get(a.table), a.table, k, &fl, &res)
 	}
 	if errno != 0 {
 		var err error

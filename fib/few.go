@@ -9,7 +9,7 @@ import "slices"
 // never written again.
 type few []cell
 
-const fewMax = 8
+const fewMax = 16
 
 // A cell is a prefix and the routes for it.
 type cell struct {

@@ -15,7 +15,7 @@ import (
 
 // A bench is a System with a FIB and some devices, the same in each Net.
 type bench struct {
-	t     testing.TB
+	t     fataler
 	sys   *netns.System
 	fib   *FIB
 	other *netns.Cell[int] // another subsystem
@@ -26,7 +26,14 @@ type bench struct {
 	name  map[string]int32
 }
 
-func newBench(t testing.TB, place netns.Placement, c netns.Config) *bench {
+// fataler is what testing.TB and rapid.T have in common.
+type fataler interface {
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Errorf(string, ...any)
+}
+
+func newBench(t fataler, place netns.Placement, c netns.Config) *bench {
 	b := &bench{t: t, down: map[*core.Device]bool{}, dark: map[*core.Device]bool{}, name: map[string]int32{"lo": 1, "d1": 2, "d2": 3, "d3": 4}}
 	b.sys = netns.New(c)
 	b.other = netns.NewCell(b.sys, "other", netns.Replicated, func(*netns.Net) *int { return new(int) })

@@ -29,6 +29,7 @@ type tables struct {
 	dflt  *trie
 	more  []numbered
 	split bool
+	known bool // local was ever used; until then Linux has no such table
 }
 
 // numbered is a table that has only a number.
@@ -67,6 +68,7 @@ func byID(t numbered, id uint32) int {
 // with returns a set in which the table's trie is tr.
 func (t *tables) with(id uint32, tr *trie) *tables {
 	m := *t
+	m.known = t.known || id == TableLocal
 	switch {
 	case id == TableMain, id == TableLocal && !t.split:
 		m.main = tr

@@ -111,7 +111,7 @@ func (h *Hooks) Register(n *netns.Net, e Entry) (remove func(), err error) {
 		return nil, fmt.Errorf("netfilter: %v: %w", e.Hook, syscall.EINVAL)
 	}
 	f := index(e.Family)
-	if g := h.gates[f]; g == nil || !g.Admit(n) {
+	if g := h.gates[f]; e.Family != core.AFInet && e.Family != core.AFInet6 || g == nil || !g.Admit(n) {
 		return nil, fmt.Errorf("netfilter: family %d: %w", e.Family, syscall.EOPNOTSUPP)
 	}
 	at := &h.cell.Own(n).chains[f][e.Hook]
