@@ -56,6 +56,7 @@ type Machine struct {
 	Core    *core.Stack
 	Netlink *netlink.Rtnetlink
 	Sysctl  *sysctl.Registry
+	Links   *link.Links
 	Hooks   *netfilter.Hooks
 	Sockets *ipv4.Sockets
 	IPv4    *ipv4.Inet
@@ -93,6 +94,10 @@ func New(c Config) (*Machine, error) {
 	// a device hears of the first one, and lets go of it before it goes.
 	if err := link.Register(m.Core, link.Config{FDB: p.FDB}); err != nil {
 		return nil, fmt.Errorf("nsmodel: link: %w", err)
+	}
+	m.Links = link.Of(m.Core)
+	if err := m.fdbMessages(); err != nil {
+		return nil, fmt.Errorf("nsmodel: bridge fdb: %w", err)
 	}
 	if err := netlink.HandleCore(m.Netlink, m.Core); err != nil {
 		return nil, fmt.Errorf("nsmodel: netlink: %w", err)
@@ -256,6 +261,31 @@ func (m *Machine) AdvanceTo(end time.Duration, pick func(k int) int) {
 	}
 	m.Sys.Expire(end, 0)
 	m.SettleOrder(pick)
+}
+
+// Close takes the machine down: every namespace with all that is in it. NICs of
+// the kernel are left as they were found.
+func (m *Machine) Close() error {
+	m.Sys.Lock()
+	defer m.Sys.Unlock()
+	for n := range m.Sys.Nets() {
+		if n.Named() {
+			if err := m.Sys.Delete(n.Name()); err != nil {
+				return err
+			}
+		}
+	}
+	m.Sys.Reap()
+	for _, d := range m.Core.Devices(m.Sys.Init()) {
+		m.Core.SetDown(d)
+		if d.Flags()&core.FlagLoopback != 0 || !d.Listed() {
+			continue
+		}
+		if err := m.Core.Unregister(d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Drive marks the machine as driven by a live runner, or no longer so; false if

@@ -57,6 +57,12 @@ func (b Balance) String() string {
 	return s.String()
 }
 
+// Hold counts p as held: it waits in a queue of the caller's.
+func (w *Worker) Hold(p *Packet) { p.books.held.Add(1) }
+
+// Unhold ends that: p was taken from the queue.
+func (w *Worker) Unhold(p *Packet) { p.books.held.Add(-1) }
+
 func (l *Ledger) dropped(r Reason) {
 	d := l.drops.Load()
 	if d == nil {

@@ -171,20 +171,18 @@ type neighNet struct {
 
 func (s *Stack) initNeigh(place netns.Placement) {
 	s.neigh = netns.NewTable[neighKey, *Neighbour](s.Sys, "neigh", place, neighHash())
+	s.proxies = netns.NewTable[neighKey, *Device](s.Sys, "neighproxy", place, netns.Keyed[neighKey]())
 	s.neighs = netns.NewCell(s.Sys, "neighgc", netns.Replicated, func(n *netns.Net) *neighNet {
 		c := new(neighNet)
-		c.sweep.Init(n, func(now time.Duration) { s.periodicGC(n, now) })
+		if n != nil {
+			c.sweep.Init(n, func(now time.Duration) { s.periodicGC(n, now) })
+		}
 		return c
 	})
-	netns.Register(s.Sys, netns.Ops[struct{}]{
-		Name:    "neigh-exit",
-		Place:   netns.Replicated,
-		Make:    func() *struct{} { return new(struct{}) },
-		PreExit: func(n *netns.Net) { s.flushNeighs(n, nil, true) },
-		// Once more after the grace period, for what a packet on its way has made
-		// since: the sweep of the table would forget the packets that wait there.
-		Exit: func(n *netns.Net, _ *struct{}) { s.flushNeighs(n, nil, true) },
-	})
+	// Once more after the grace period, for what a packet on its way has made
+	// since: the sweep of the table would forget the packets that wait there.
+	flush := func(n *netns.Net) { s.flushNeighs(n, nil, true) }
+	netns.Attend(s.Sys, "neigh-exit", nil, flush, flush)
 }
 
 // Dev returns the neighbour's device.
@@ -200,6 +198,16 @@ func (nb *Neighbour) Net() *netns.Net { return nb.net }
 func (s *Stack) Neighbour(d *Device, a netip.Addr) *Neighbour {
 	nb, _ := s.neigh.Get(d.Net(), neighKey{d.Index(), a})
 	return nb
+}
+
+// Last calls f with the network header on of the newest packet that waits for
+// nb, if one does; f must not keep it. Linux: neigh_probe, skb_peek_tail.
+func (nb *Neighbour) Last(f func(l3 []byte)) {
+	nb.mu.Lock()
+	defer nb.mu.Unlock()
+	if p := nb.waiting.tail; p != nil {
+		f(p.Bytes())
+	}
 }
 
 // NewNeighbour returns the entry of a at d, made if there was none. ENOBUFS

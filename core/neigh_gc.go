@@ -28,11 +28,16 @@ func (nb *Neighbour) kill(w *Worker) {
 
 // flushNeigh takes away what d's links held, as d leaves its Net.
 // Linux: neigh_ifdown.
-func (s *Stack) flushNeigh(d *Device) { s.flushNeighs(d.Net(), d, true) }
+func (s *Stack) flushNeigh(d *Device) { s.FlushNeighbours(d, true) }
 
 // FlushNeighbours takes away d's neighbours; permanent ones stay unless all is
 // set. Linux: neigh_changeaddr and neigh_carrier_down.
-func (s *Stack) FlushNeighbours(d *Device, all bool) { s.flushNeighs(d.Net(), d, all) }
+func (s *Stack) FlushNeighbours(d *Device, all bool) {
+	s.flushNeighs(d.Net(), d, all)
+	if all {
+		s.flushProxies(d.Net(), d)
+	}
+}
 
 func (s *Stack) flushNeighs(n *netns.Net, d *Device, all bool) {
 	if s.neigh.Len(n) == 0 {

@@ -29,6 +29,7 @@ const (
 	ToMulticast                   // for a group
 	ToOther                       // for somebody else; seen since the device is promiscuous
 	Outgoing                      // made or forwarded here
+	Looped                        // our own broadcast or multicast, coming back
 )
 
 // A ChecksumState says what is known of the transport checksum.
@@ -109,6 +110,10 @@ func (p *Packet) Bytes() []byte { return p.buf[p.off:p.end] }
 
 // Len returns the length of the data in bytes.
 func (p *Packet) Len() int { return p.end - p.off }
+
+// MemorySize returns the size of the packet's buffer in bytes, which is what a
+// queue with a limit on memory counts. Linux: skb->truesize.
+func (p *Packet) MemorySize() int { return len(p.buf) }
 
 // Headroom returns how many bytes can be pushed in front of the data.
 func (p *Packet) Headroom() int { return p.off }

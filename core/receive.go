@@ -19,6 +19,7 @@ func (d *Device) arrive(w *Worker, p *Packet) bool {
 	}
 	p.net, p.books, p.Dev = books.net, books, d
 	p.Stamp = 0
+	p.Type = ToHost // until the frame is looked at; never Looped
 	p.InIndex = int(d.index.Load())
 	books.in.Add(1)
 	if !live {
@@ -77,6 +78,20 @@ func (d *Device) Forwardable(p *Packet) bool {
 	return p.Len() <= int(d.mtu.Load())+wire.EthernetLen+wire.VLANLen || p.GSOSize != 0
 }
 
+// Loop leaves a copy of a broadcast or multicast that d sends, its data at the
+// network header, in d's own backlog: this Net may be one of those it is for.
+// It has neither left nor come in, so the ledger only sees it held.
+// Linux: dev_loopback_xmit.
+func (d *Device) Loop(w *Worker, p *Packet) {
+	if !d.live.Load() {
+		w.Drop(p, DeviceDown)
+		return
+	}
+	p.Dev, p.Type, p.InIndex = d, Looped, int(d.index.Load())
+	d.enqueue(w, p)
+}
+
+// enqueue puts p into the backlog, and d on the list of a worker.
 func (d *Device) enqueue(w *Worker, p *Packet) {
 	if !d.Forwardable(p) {
 		d.stats.rxDropped.Add(1)
@@ -155,6 +170,11 @@ func (d *Device) purge(w *Worker, reason Reason) {
 // process hands an arrived frame to the taps, to who claims the device, and to
 // the protocol of its EtherType. Linux: __netif_receive_skb_core.
 func (d *Device) process(w *Worker, p *Packet) {
+	if p.Type == Looped {
+		p.SetL3(0)
+		w.Stack.toProtocol(w, p)
+		return
+	}
 	d.stats.rxPackets.Add(1)
 	d.stats.rxBytes.Add(uint64(p.Len()))
 	eth, ok := wire.ParseEthernet(p.Bytes())
@@ -186,7 +206,7 @@ func (d *Device) process(w *Worker, p *Packet) {
 		w.Drop(p, NoVLAN)
 		return
 	}
-	p.VLANProto, p.VLAN = 0, 0
+	p.VLAN, p.VLANProto = 0, 0 // or a router would pass the priority on
 	p.Pull(wire.EthernetLen)
 	p.SetL3(0)
 	w.Stack.toProtocol(w, p)

@@ -55,6 +55,8 @@ type Kind struct {
 	// Show returns the kind's attributes in the order in which `ip -d link`
 	// prints them; may be nil.
 	Show func(d *Device) [][2]string
+	// Home is what the package that registers the kind keeps for this machine.
+	Home any
 }
 
 // A LinkSpec is what a user said of a new device.
@@ -207,8 +209,8 @@ func (s *Stack) list(n *netns.Net, d *Device, name string, index int) error {
 	}
 	d.name.Store(&name)
 	d.index.Store(int64(index))
+	d.net.Store(n) // before the books: see unhold
 	d.books.Store(s.ledger.Own(n))
-	d.net.Store(n)
 	d.listed = true
 	return nil
 }

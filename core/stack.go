@@ -19,7 +19,17 @@ type Config struct {
 	// Backlog is how many packets wait at most at a receiving device before
 	// they are dropped, per device; 0 is Linux's netdev_max_backlog, 1000.
 	Backlog int
+	// DevconfInheritInitNet says where the tunables of devices in a new Net
+	// come from, with the values of Linux's net.core.devconf_inherit_init_net:
+	// 0 (Linux's default) or 1 the initial Net's as they are at that moment,
+	// for IPv4; [DevconfCompiledIn] those that the machine was built with. The
+	// former is a crossing that Linux has and law 2 (an unlinked neighbour is
+	// invisible) excepts: the initial Net alone is seen, once, at birth.
+	DevconfInheritInitNet int
 }
+
+// DevconfCompiledIn makes new Nets start with compiled-in tunables.
+const DevconfCompiledIn = 2
 
 // A Stack is the networking of one machine: what all its namespaces share.
 type Stack struct {
@@ -32,6 +42,7 @@ type Stack struct {
 	kinds     []*Kind
 	neighOps  [2]*NeighOps
 	backlog   int
+	config    Config
 	wake      atomic.Pointer[func(*Worker)] // tells a sleeping worker that there is work
 	epoch     atomic.Pointer[time.Time]     // the machine's boot as whoever runs it dates it
 
@@ -41,6 +52,7 @@ type Stack struct {
 	nets    netns.Slot[perNet]
 	neigh   *netns.Table[neighKey, *Neighbour]
 	neighs  *netns.Cell[neighNet]
+	proxies *netns.Table[neighKey, *Device]
 
 	workers []*Worker // under rtnl; the polled ones
 	spareMu sync.Mutex
@@ -65,6 +77,8 @@ func New(sys *netns.System, c Config) *Stack {
 	if s.backlog == 0 {
 		s.backlog = 1000
 	}
+	c.Backlog = s.backlog
+	s.config = c
 	s.gates = append(DefaultGates(), c.Gates...)
 	for i := range s.gates {
 		s.gates[i].bind()
@@ -77,10 +91,8 @@ func New(sys *netns.System, c Config) *Stack {
 	}
 	devices := place(c.Devices, netns.Replicated)
 	s.ledger = netns.NewCell(sys, "mib", place(c.MIB, netns.Replicated), func(n *netns.Net) *Ledger { return &Ledger{net: n} })
-	netns.Register(sys, netns.Ops[struct{}]{ // leaves after the devices, whose last packets it still counts
-		Name: "ledger", Place: netns.Replicated, Make: func() *struct{} { return new(struct{}) },
-		Exit: func(n *netns.Net, _ *struct{}) { s.dead.add(s.ledger.Of(n)) },
-	})
+	// The books close after the devices, whose last packets they still count.
+	netns.Attend(sys, "ledger", nil, nil, func(n *netns.Net) { s.dead.add(s.ledger.Of(n)) })
 	s.byName = netns.NewTable[string, *Device](sys, "devname", devices, netns.Keyed[string]())
 	s.byIndex = netns.NewTable[int, *Device](sys, "devindex", devices, func(i int) uint64 { return uint64(i) * 0x9e3779b97f4a7c15 })
 	s.nets = netns.Register(sys, netns.Ops[perNet]{
@@ -94,6 +106,9 @@ func New(sys *netns.System, c Config) *Stack {
 	s.initNeigh(place(c.Neigh, netns.Tagged))
 	return s
 }
+
+// Config returns what the machine was built with, defaults filled in.
+func (s *Stack) Config() Config { return s.config }
 
 // enter opens n's ledger, so that devices and packets can point at it.
 func (s *Stack) enter(n *netns.Net) error {

@@ -68,6 +68,10 @@ func (s *Stack) Workers() []*Worker { return s.workers }
 // ID returns the worker's number, from 0.
 func (w *Worker) ID() int { return w.id }
 
+// CPU returns the number of the worker for which w works: its own, or of a
+// process context the one whose backlog it fills. Linux: smp_processor_id.
+func (w *Worker) CPU() int { return w.polled.id }
+
 // Now returns the time of the turn that runs, since boot.
 func (w *Worker) Now() time.Duration { return w.now }
 
@@ -77,6 +81,14 @@ func (w *Worker) Attach(p Poller) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pollers = append(w.pollers[:len(w.pollers):len(w.pollers)], p)
+	w.wakeUp() // or it would sleep on without p's file
+}
+
+// wakeUp wakes w if it sleeps.
+func (w *Worker) wakeUp() {
+	if f := w.Stack.wake.Load(); f != nil {
+		(*f)(w)
+	}
 }
 
 // Detach takes it away again; the caller then waits for a grace period before
@@ -91,6 +103,7 @@ func (w *Worker) Detach(p Poller) {
 		}
 	}
 	w.pollers = rest
+	w.wakeUp()
 }
 
 // Poll does up to budget packets of work at time now: frames from drivers and

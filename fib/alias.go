@@ -12,13 +12,14 @@ import (
 // they are one trie), by TOS downwards, by metric upwards, by age. Once
 // published it is never written again.
 // Linux: struct fib_alias, include/net/ip_fib.h.
+//
+// An alias does not know its prefix, so that routes that differ in nothing else
+// share one: a million routes over a few gateways are a few aliases.
 type alias struct {
-	key    key
 	next   *alias
 	info   *info
 	table  uint32
 	metric uint32
-	plen   uint8
 	typ    Type
 	scope  Scope
 	proto  uint8
@@ -31,7 +32,6 @@ type alias struct {
 type info struct {
 	infoKey
 	multi *multi // if there are several next hops: all of them; hop is then the first
-	users int32  // under rtnl: aliases that share it through home.infos
 }
 
 // An infoKey is an info with one next hop, to be found again.
@@ -77,15 +77,10 @@ func (a *alias) duplicates(b *alias) bool {
 	return a.typ == b.typ && a.scope == b.scope && a.proto == b.proto && a.metric == b.metric && a.info.same(b.info)
 }
 
-// prefix returns the alias's prefix.
-func (a *alias) prefix() netip.Prefix {
-	return netip.PrefixFrom(a.key.addr(a.family), int(a.plen))
-}
-
-// route returns the alias as a Route that the caller may keep.
-func (a *alias) route() Route {
+// route returns an alias and its prefix as a Route that the caller may keep.
+func (c cell) route(a *alias) Route {
 	return Route{
-		Dst: a.prefix(), Src: a.info.src, NextHops: slices.Clone(a.info.hops()),
+		Dst: netip.PrefixFrom(c.key.addr(a.family), int(c.plen)), Src: a.info.src, NextHops: slices.Clone(a.info.hops()),
 		Table: a.table, Metric: a.metric, MTU: a.info.mtu, AdvMSS: a.info.advmss,
 		Type: a.typ, Scope: a.scope, Proto: a.proto, TOS: a.tos,
 	}
@@ -137,8 +132,8 @@ func (a *alias) peer(c *alias) bool {
 	return a.table == c.table && a.tos == c.tos && a.metric == c.metric
 }
 
-// chain returns the aliases from a on as a slice.
-func (a *alias) chain() (s []*alias) {
+// list returns the aliases from a on as a slice.
+func (a *alias) list() (s []*alias) {
 	for ; a != nil; a = a.next {
 		s = append(s, a)
 	}

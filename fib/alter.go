@@ -15,28 +15,27 @@ import (
 // how lacks Create; EINVAL, ENODEV, ENETDOWN, ENETUNREACH the route is not
 // possible, with Linux's reason. Linux: fib_table_insert.
 func (f *FIB) Add(n *netns.Net, r Route, how Flags) error {
-	a, err := f.build(n, &r)
+	c, a, err := f.build(n, &r)
 	if err != nil {
 		return err
 	}
 	t := f.snapshot(n)
 	tr := t.get(a.table)
-	chain := tr.get(a.key, a.plen).chain()
-	chain, gone, err := insert(chain, a, how)
+	list, gone, err := insert(tr.get(c.key, c.plen).list(), a, how)
 	if err != nil || gone == a {
 		return err
 	}
 	h := f.homes.Own(n)
-	h.share(tr, a)
-	if gone != nil {
-		h.release(gone)
+	if h.share(tr, a); len(list) == 1 {
+		list[0] = h.shareAlias(tr, a)
 	}
-	h.tables.Store(t.with(a.table, tr.set(link(chain))))
+	c.chain = link(list)
+	h.tables.Store(t.with(a.table, tr.set(c)))
 	op := Added
 	if gone != nil {
 		op = Replaced
 	}
-	f.tell(n, op, a)
+	f.tell(n, op, c, a)
 	return nil
 }
 
@@ -96,20 +95,19 @@ func (f *FIB) Delete(n *netns.Net, r Route) error {
 		return refuse(syscall.ESRCH, "FIB table does not exist")
 	}
 	plen := uint8(r.Dst.Bits())
-	chain := tr.get(k, plen).chain()
-	i := slices.IndexFunc(chain, r.selects)
+	list := tr.get(k, plen).list()
+	i := slices.IndexFunc(list, r.selects)
 	if i < 0 {
 		return refuse(syscall.ESRCH, "")
 	}
-	a, h := chain[i], f.homes.Own(n)
-	if rest := link(cut(chain, i)); rest != nil {
-		tr = tr.set(rest)
+	c := cell{k, link(cut(list, i)), plen}
+	if c.chain != nil {
+		tr = tr.set(c)
 	} else {
 		tr = tr.drop(k, plen)
 	}
-	h.release(a)
-	h.tables.Store(t.with(r.Table, tr))
-	f.tell(n, Deleted, a)
+	f.homes.Own(n).tables.Store(t.with(r.Table, tr))
+	f.tell(n, Deleted, c, list[i])
 	return nil
 }
 
@@ -139,10 +137,10 @@ func selectHops(want, have []NextHop) bool {
 	})
 }
 
-// tell passes a change on.
-func (f *FIB) tell(n *netns.Net, op Op, a *alias) {
+// tell passes on what happened to route a of c's prefix.
+func (f *FIB) tell(n *netns.Net, op Op, c cell, a *alias) {
 	if f.OnChange != nil {
-		f.OnChange(n, op, a.route())
+		f.OnChange(n, op, c.route(a))
 	}
 }
 
@@ -153,41 +151,37 @@ func (h *home) share(tr *trie, a *alias) {
 	if a.info.multi != nil || tr == nil {
 		return
 	}
-	if tr.root == nil {
-		for _, c := range tr.few {
-			if c.info.multi == nil && c.info.infoKey == a.info.infoKey {
-				a.info = c.info
-				h.hold(a)
-				return
-			}
-		}
+	if tr.root != nil {
+		a.info = share(&h.infos, tr, a.info.infoKey, a.info)
 		return
 	}
-	if i := h.infos[a.info.infoKey]; i != nil {
-		a.info = i
-	} else {
-		if h.infos == nil {
-			h.infos = make(map[infoKey]*info)
+	for _, c := range tr.few {
+		if c.chain.info.multi == nil && c.chain.info.infoKey == a.info.infoKey {
+			a.info = c.chain.info
+			return
 		}
-		h.infos[a.info.infoKey] = a.info
-		a.info.users = 0
-	}
-	a.info.users++
-}
-
-// hold counts a as a user of its info, if that is in the map.
-func (h *home) hold(a *alias) {
-	if a.info.users > 0 {
-		a.info.users++
 	}
 }
 
-// release is told that a is no longer in a table.
-func (h *home) release(a *alias) {
-	if a.info.users == 0 {
-		return
+// shareAlias returns an alias like a, the only one of its prefix, that other
+// prefixes may share.
+func (h *home) shareAlias(tr *trie, a *alias) *alias {
+	if tr == nil || tr.root == nil {
+		return a
 	}
-	if a.info.users--; a.info.users == 0 {
-		delete(h.infos, a.info.infoKey)
+	return share(&h.aliases, tr, *a, a)
+}
+
+// share returns what m has under k, or v, which it then has. The map only saves
+// memory, so it may forget: it does when it has grown to a part of the table, lest
+// it hold on to much that is no longer used.
+func share[K comparable, V any](m *map[K]*V, tr *trie, k K, v *V) *V {
+	if old := (*m)[k]; old != nil {
+		return old
 	}
+	if *m == nil || len(*m) > 64+tr.size()/8 {
+		*m = make(map[K]*V)
+	}
+	(*m)[k] = v
+	return v
 }

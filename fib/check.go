@@ -23,13 +23,13 @@ func (f *FIB) keyOfPrefix(p netip.Prefix) (key, error) {
 
 // build turns a Route into an alias, or says what is wrong with it.
 // Linux: fib_create_info, net/ipv4/fib_semantics.c.
-func (f *FIB) build(n *netns.Net, r *Route) (*alias, error) {
-	k, err := f.keyOfPrefix(r.Dst)
-	if err != nil {
-		return nil, err
+func (f *FIB) build(n *netns.Net, r *Route) (c cell, a *alias, err error) {
+	if c.key, err = f.keyOfPrefix(r.Dst); err != nil {
+		return c, nil, err
 	}
-	a := &alias{
-		key: k, plen: uint8(r.Dst.Bits()), family: f.conf.Family, table: r.Table,
+	c.plen = uint8(r.Dst.Bits())
+	a = &alias{
+		family: f.conf.Family, table: r.Table,
 		metric: r.Metric, typ: r.Type, scope: r.Scope, proto: r.Proto, tos: r.TOS,
 		info: &info{infoKey: infoKey{src: r.Src, mtu: r.MTU, advmss: r.AdvMSS}},
 	}
@@ -38,23 +38,23 @@ func (f *FIB) build(n *netns.Net, r *Route) (*alias, error) {
 	}
 	switch {
 	case r.TOS&3 != 0:
-		return nil, refuse(syscall.EINVAL, "Invalid dsfield (tos): ECN bits must be 0")
+		return c, nil, refuse(syscall.EINVAL, "Invalid dsfield (tos): ECN bits must be 0")
 	case int(r.Type) >= len(typeNames):
-		return nil, refuse(syscall.EINVAL, "Invalid route type")
+		return c, nil, refuse(syscall.EINVAL, "Invalid route type")
 	case int(r.Type) < len(typeScope) && typeScope[r.Type] > r.Scope:
-		return nil, refuse(syscall.EINVAL, "Invalid scope")
+		return c, nil, refuse(syscall.EINVAL, "Invalid scope")
 	}
 	if typeErrno[r.Type] != 0 {
 		if len(r.NextHops) > 0 {
-			return nil, refuse(syscall.EINVAL, "Gateway, device and multipath can not be specified for this route type")
+			return c, nil, refuse(syscall.EINVAL, "Gateway, device and multipath can not be specified for this route type")
 		}
 	} else if err := f.buildHops(n, a, r); err != nil {
-		return nil, err
+		return c, nil, err
 	}
 	if r.Src.IsValid() && !f.validSrc(n, a, r) {
-		return nil, refuse(syscall.EINVAL, "Invalid prefsrc address")
+		return c, nil, refuse(syscall.EINVAL, "Invalid prefsrc address")
 	}
-	return a, nil
+	return c, a, nil
 }
 
 // buildHops checks r's next hops and gives a what they become.
@@ -157,8 +157,8 @@ func (f *FIB) checkGateway(n *netns.Net, a *alias, h *NextHop) error {
 	fl := Flow{Dst: h.Gw, Iif: 1, Oif: h.IfIndex, Scope: max(a.scope+1, Link), IgnoreLinkState: true}
 	k, _ := keyOf(f.conf.Family, h.Gw)
 	res, errno := Result{}, syscall.EAGAIN
-	if t := f.snapshot(n); a.table != TableMain && t.get(a.table) != nil {
-		res, errno = f.find(t, a.table, k, &fl)
+	if a.table != TableMain {
+		errno = f.find(f.snapshot(n).get(a.table), a.table, k, &fl, &res)
 	}
 	if errno != 0 {
 		var err error

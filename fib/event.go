@@ -67,7 +67,7 @@ func (f *FIB) FlushNet(n *netns.Net) {
 	if f.homes.Of(n).tables.Load() != nil {
 		h := f.homes.Own(n)
 		h.tables.Store(nil)
-		h.infos = nil
+		h.infos, h.aliases = nil, nil
 	}
 	if f.rules.Of(n).set.Load() != nil {
 		f.rules.Own(n).set.Store(nil)
@@ -127,47 +127,51 @@ func (f *FIB) editAliases(n *netns.Net, change func(*alias) *info) int {
 	if t == nil {
 		return 0
 	}
-	h := f.homes.Own(n)
-	var gone []*alias
-	t = t.each(func(tr *trie) *trie {
-		return tr.edit(func(c *alias) *alias {
-			changed, chain := false, c.chain()
-			rest := chain[:0]
-			for _, a := range chain {
-				i := change(a)
-				if i == nil {
-					gone, changed = append(gone, a), true
-					continue
-				}
-				if i != a.info {
-					b := *a
-					b.info, changed = i, true
-					h.rekey(a, &b)
-					a = &b
-				}
-				rest = append(rest, a)
+	type gone struct {
+		c cell
+		a *alias
+	}
+	var all []gone
+	done := make(map[*alias]*alias) // many prefixes share one chain
+	next := t.each(func(tr *trie) *trie {
+		return tr.edit(func(c cell) *alias {
+			chain, ok := done[c.chain]
+			if !ok {
+				chain = editChain(c.chain, change)
+				done[c.chain] = chain
 			}
-			if !changed {
-				return c
+			if chain != c.chain {
+				for a := c.chain; a != nil; a = a.next {
+					if change(a) == nil {
+						all = append(all, gone{c, a})
+					}
+				}
 			}
-			return link(rest)
+			return chain
 		})
 	})
-	h.tables.Store(t)
-	for _, a := range gone {
-		h.release(a)
-		f.tell(n, Flushed, a)
+	f.homes.Own(n).tables.Store(next)
+	for _, g := range all {
+		f.tell(n, Flushed, g.c, g.a)
 	}
-	return len(gone)
+	return len(all)
 }
 
-// rekey is told that b, with another info, takes the place of a.
-func (h *home) rekey(a, b *alias) {
-	h.release(a)
-	if b.info.multi == nil && h.infos != nil && h.infos[b.info.infoKey] == nil {
-		h.infos[b.info.infoKey] = b.info
+// editChain is editAliases for one chain.
+func editChain(head *alias, change func(*alias) *info) *alias {
+	list := head.list()
+	rest := list[:0]
+	for _, a := range list {
+		i := change(a)
+		if i == nil {
+			continue
+		}
+		if i != a.info {
+			b := *a
+			b.info = i
+			a = &b
+		}
+		rest = append(rest, a)
 	}
-	if h.infos[b.info.infoKey] == b.info {
-		b.info.users++
-	}
+	return link(rest)
 }

@@ -92,3 +92,8 @@ func New(s *netns.System, c Config) *FIB {
 	f.rules = netns.NewCell(s, name+"-rules", c.Rules, func(*netns.Net) *ruleHome { return new(ruleHome) })
 	return f
 }
+
+// String returns op's word.
+func (op Op) String() string {
+	return [...]string{"added", "replaced", "deleted", "flushed"}[op&3]
+}

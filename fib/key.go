@@ -72,3 +72,24 @@ func (k key) slot(pos uint8) uint {
 	}
 	return uint(k.lo << at >> (64 - stride))
 }
+
+// child returns the first pos bits of k followed by the stride bits of s.
+func (k key) child(pos uint8, s uint) key {
+	if pos < 64 {
+		k.hi, k.lo = k.hi>>(64-pos)<<(64-pos)|uint64(s)<<(64-stride)>>pos, 0
+		if pos > 64-stride {
+			k.lo = uint64(s) << (128 - stride - pos)
+		}
+		return k
+	}
+	k.lo = k.lo>>(128-pos)<<(128-pos) | uint64(s)<<(64-stride)>>(pos-64)
+	return k
+}
+
+// cut returns the first plen bits of k.
+func (k key) cut(plen uint8) key {
+	if plen <= 64 {
+		return key{hi: k.hi >> (64 - plen) << (64 - plen)}
+	}
+	return key{k.hi, k.lo >> (128 - plen) << (128 - plen)}
+}

@@ -39,57 +39,58 @@ var typeErrno = [...]syscall.Errno{
 // EHOSTUNREACH, EACCES and EINVAL from routes of type unreachable, prohibit and
 // blackhole, EACCES and EINVAL from such rules; EAFNOSUPPORT if fl.Dst is not of
 // the FIB's family. Linux: fib_lookup with fib_select_path.
-func (f *FIB) Lookup(n *netns.Net, fl *Flow) (Result, error) {
+func (f *FIB) Lookup(n *netns.Net, fl *Flow) (res Result, err error) {
 	k, ok := keyOf(f.conf.Family, fl.Dst)
 	if !ok {
-		return Result{}, syscall.EAFNOSUPPORT
+		return res, syscall.EAFNOSUPPORT
 	}
 	t := f.homes.Of(n).tables.Load()
-	if t != nil && t.split {
-		return f.lookupRules(n, t, k, fl)
+	if t == nil {
+		return res, syscall.ENETUNREACH
 	}
-	res, errno := Result{}, syscall.ENETUNREACH
-	if t != nil {
-		res, errno = f.find(t, TableMain, k, fl)
-		// Linux asks the table default, if it was ever used, even after a
-		// blackhole in main.
-		if errno != 0 && t.dflt != nil {
-			res, errno = f.find(t, TableDefault, k, fl)
+	var errno syscall.Errno
+	if t.split {
+		errno = f.lookupRules(n, t, k, fl, &res)
+	} else {
+		errno = f.find(t.main, TableMain, k, fl, &res)
+		if errno == syscall.EAGAIN {
+			errno = f.find(t.dflt, TableDefault, k, fl, &res)
 		}
 	}
 	switch errno {
 	case 0:
 		return res, nil
 	case syscall.EAGAIN:
-		return Result{}, syscall.ENETUNREACH
+		errno = syscall.ENETUNREACH
 	}
 	return Result{}, errno
 }
 
-// find looks the flow up in one table. EAGAIN means nothing, or throw.
-// Linux: fib_table_lookup.
-func (f *FIB) find(t *tables, id uint32, k key, fl *Flow) (Result, syscall.Errno) {
-	tr := t.get(id)
+// find looks the flow up in the trie of table id and fills res in. EAGAIN means
+// nothing, or throw. Linux: fib_table_lookup.
+func (f *FIB) find(tr *trie, id uint32, k key, fl *Flow, res *Result) syscall.Errno {
 	if tr == nil {
-		return Result{}, syscall.EAGAIN
+		return syscall.EAGAIN
 	}
-	for a := tr.lookup(k); a != nil; a = tr.below(k, a.plen-1) {
+	for a, plen := tr.lookup(k); a != nil; a, plen = tr.below(k, plen-1) {
 		for c := a; c != nil; c = c.next {
 			if c.tos != 0 && c.tos != fl.TOS&^3 || c.scope < fl.Scope {
 				continue
 			}
 			if e := typeErrno[c.typ]; e != 0 {
-				return Result{}, e
+				return e
 			}
 			if hop := f.choose(c.info, fl); hop != nil {
-				return Result{Hop: hop, Type: c.typ, Scope: c.scope, Table: id, alias: c}, 0
+				res.Hop, res.Type, res.Scope, res.Table = hop, c.typ, c.scope, id
+				res.plen, res.dst, res.alias = plen, k, c
+				return 0
 			}
 		}
-		if a.plen == 0 {
+		if plen == 0 {
 			break
 		}
 	}
-	return Result{}, syscall.EAGAIN
+	return syscall.EAGAIN
 }
 
 // choose returns the next hop for a flow, nil if none will do.
@@ -127,7 +128,8 @@ func (f *FIB) good(h *NextHop, fl *Flow) bool {
 }
 
 // AddrType tells what an address is to n by the table local: Local, Broadcast,
-// Multicast, or Unicast if it is none of ours. Linux: inet_addr_type.
+// Multicast, or Unicast if it is none of ours. Before a Net's first local route,
+// which is when its loopback comes up, all is Broadcast. Linux: inet_addr_type.
 func (f *FIB) AddrType(n *netns.Net, a netip.Addr) Type {
 	return f.addrType(n, TableLocal, nil, a)
 }
@@ -151,11 +153,12 @@ func (f *FIB) addrType(n *netns.Net, table uint32, dev *core.Device, a netip.Add
 	}
 	k, ok := keyOf(f.conf.Family, a)
 	t := f.homes.Of(n).tables.Load()
-	if !ok || t == nil || t.get(table) == nil {
+	if !ok || t == nil || t.get(table) == nil || table == TableLocal && !t.known {
 		return Broadcast
 	}
-	fl := Flow{Dst: a}
-	if res, errno := f.find(t, table, k, &fl); errno == 0 && (dev == nil || res.Hop.Dev == dev) {
+	var fl Flow
+	var res Result
+	if f.find(t.get(table), table, k, &fl, &res) == 0 && (dev == nil || res.Hop.Dev == dev) {
 		return res.Type
 	}
 	return Unicast

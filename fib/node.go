@@ -1,28 +1,34 @@
 package fib
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
-// A node covers stride bits of the key. Nodes stand at multiples of stride, so
-// that a set of prefixes has one shape whatever the order it was built in, and
-// where nothing branches there is no node: a node carries the key that leads to
-// it. A published node is never written again.
+// A node covers stride bits of the key. Nodes stand at multiples of stride, and
+// only where more than fewMax prefixes hang below, so that a set of prefixes has
+// one shape whatever the order it was built in. Where nothing branches there is
+// no node: a node carries the key that leads to it. A published node is never
+// written again.
 //
 // Within a node the prefixes that end there (of pos to pos+5 bits) have a bit
 // each in inner, numbered like a heap: 1 is the node's own prefix, 2i and 2i+1
-// are i's halves. A longer prefix goes to one of 64 slots: alone as a leaf, or
-// in a node of its own. The three bitmaps are the index of two dense slices.
+// are i's halves. A longer prefix goes to one of 64 slots, which holds a few or
+// a node. The three bitmaps are the index of three dense slices.
 //
 // Linux: struct key_vector, net/ipv4/fib_trie.c, which is a binary trie with
 // levels merged where they are full; this is the tree bitmap of Eatherton,
-// Varghese and Dittia, 2004, with path compression.
+// Varghese and Dittia, 2004, with path compression and thick leaves.
 type node struct {
+	inner uint64 // prefixes that end in this node
+	leaf  uint64 // slots with a few
+	fork  uint64 // slots with a node
 	key   key
-	inner uint64   // prefixes that end in this node
-	leaf  uint64   // slots with one prefix
-	fork  uint64   // slots with a node
-	at    []*alias // by inner, then by leaf
-	kids  []*node  // by fork
+	n     int32 // prefixes here and below
 	pos   uint8
+	kids  []*node  // by fork
+	few   []few    // by leaf
+	at    []*alias // by inner
 }
 
 const stride = 6
@@ -40,32 +46,34 @@ var above = func() (t [1 << stride]uint64) {
 // rank counts the bits of m below bit b.
 func rank(m uint64, b uint) int { return bits.OnesCount64(m & (1<<b - 1)) }
 
-// lookup returns the aliases of the longest prefix that covers k, or nil.
-func (n *node) lookup(k key) *alias {
-	var best *alias
+// lookup returns the routes of the longest prefix that covers k, and its
+// length; nil if there is none.
+func (n *node) lookup(k key) (*alias, uint8) {
+	var from *node // with the longest inner prefix so far
+	var best uint
 	for n != nil && k.agree(n.key, n.pos) {
 		s := k.slot(n.pos)
 		if m := n.inner & above[s]; m != 0 {
-			best = n.at[rank(n.inner, uint(bits.Len64(m)-1))]
+			from, best = n, uint(bits.Len64(m)-1)
 		}
 		if n.fork>>s&1 != 0 {
 			n = n.kids[rank(n.fork, s)]
 			continue
 		}
 		if n.leaf>>s&1 != 0 {
-			a := n.at[bits.OnesCount64(n.inner)+rank(n.leaf, s)]
-			if k.agree(a.key, a.plen) {
-				return a
+			if c := n.few[rank(n.leaf, s)].lookup(k, 128); c != nil {
+				return c.chain, c.plen
 			}
 		}
 		break
 	}
-	return best
+	return from.take(best)
 }
 
 // below is lookup among prefixes of at most most bits.
-func (n *node) below(k key, most uint8) *alias {
-	var best *alias
+func (n *node) below(k key, most uint8) (*alias, uint8) {
+	var from *node
+	var best uint
 	for n != nil && n.pos <= most && k.agree(n.key, n.pos) {
 		s := k.slot(n.pos)
 		m := n.inner & above[s]
@@ -73,21 +81,28 @@ func (n *node) below(k key, most uint8) *alias {
 			m &= 1<<(2<<(most-n.pos)) - 1
 		}
 		if m != 0 {
-			best = n.at[rank(n.inner, uint(bits.Len64(m)-1))]
+			from, best = n, uint(bits.Len64(m)-1)
 		}
 		if n.fork>>s&1 != 0 {
 			n = n.kids[rank(n.fork, s)]
 			continue
 		}
 		if n.leaf>>s&1 != 0 {
-			a := n.at[bits.OnesCount64(n.inner)+rank(n.leaf, s)]
-			if a.plen <= most && k.agree(a.key, a.plen) {
-				return a
+			if c := n.few[rank(n.leaf, s)].lookup(k, most); c != nil {
+				return c.chain, c.plen
 			}
 		}
 		break
 	}
-	return best
+	return from.take(best)
+}
+
+// take returns the routes of inner prefix b and its length.
+func (n *node) take(b uint) (*alias, uint8) {
+	if n == nil {
+		return nil, 0
+	}
+	return n.at[rank(n.inner, b)], n.pos + uint8(bits.Len(b)-1)
 }
 
 // place finds where a prefix of plen bits lives in n, which agrees with it up
@@ -100,23 +115,17 @@ func (n *node) place(k key, plen uint8) (b uint, inner bool) {
 	return s, false
 }
 
-// get returns the aliases of exactly this prefix, or nil.
+// get returns the routes of exactly this prefix, or nil.
 func (n *node) get(k key, plen uint8) *alias {
 	for n != nil && n.pos <= plen && k.agree(n.key, n.pos) {
 		b, inner := n.place(k, plen)
 		switch {
 		case inner && n.inner>>b&1 != 0:
 			return n.at[rank(n.inner, b)]
-		case inner:
-			return nil
-		case n.fork>>b&1 != 0:
+		case !inner && n.leaf>>b&1 != 0:
+			return n.few[rank(n.leaf, b)].get(k, plen)
+		case !inner && n.fork>>b&1 != 0:
 			n = n.kids[rank(n.fork, b)]
-		case n.leaf>>b&1 != 0:
-			a := n.at[bits.OnesCount64(n.inner)+rank(n.leaf, b)]
-			if a.plen == plen && a.key == k {
-				return a
-			}
-			return nil
 		default:
 			return nil
 		}
@@ -128,39 +137,36 @@ func (n *node) get(k key, plen uint8) *alias {
 // plen bits of k.
 func nodeAt(k key, plen uint8) *node { return &node{key: k, pos: plen - plen%stride} }
 
-// set returns a node like n in which a stands for its prefix.
-func (n *node) set(a *alias) *node {
-	if n == nil {
-		n = nodeAt(a.key, a.plen)
+// set returns a node like n with c in it.
+func (n *node) set(c cell) *node {
+	if p := min(c.key.common(n.key), c.plen); p < n.pos {
+		return nodeAt(c.key, p).adopt(n).set(c)
 	}
-	if c := min(a.key.common(n.key), a.plen); c < n.pos {
-		if old := n.only(); old != nil { // n is the root and began with one
-			return nodeAt(a.key, c).set(old).set(a)
-		}
-		return nodeAt(a.key, c).adopt(n).set(a)
-	}
-	b, inner := n.place(a.key, a.plen)
+	b, inner := n.place(c.key, c.plen)
 	m := *n
 	switch {
 	case inner:
-		m.at = put(n.at, rank(n.inner, b), a, n.inner>>b&1 != 0)
+		over := n.inner>>b&1 != 0
+		m.at = put(n.at, rank(n.inner, b), c.chain, over)
 		m.inner |= 1 << b
-	case n.fork>>b&1 != 0:
-		i := rank(n.fork, b)
-		m.kids = put(n.kids, i, n.kids[i].set(a), true)
-	case n.leaf>>b&1 == 0:
-		m.at = put(n.at, bits.OnesCount64(n.inner)+rank(n.leaf, b), a, false)
-		m.leaf |= 1 << b
-	default:
-		i := bits.OnesCount64(n.inner) + rank(n.leaf, b)
-		old := n.at[i]
-		if old.plen == a.plen && old.key == a.key {
-			m.at = put(n.at, i, a, true)
-			break
+		if !over {
+			m.n++
 		}
-		m.at, m.leaf = cut(n.at, i), m.leaf&^(1<<b)
-		kid := nodeAt(a.key, min(a.key.common(old.key), a.plen, old.plen)).set(old).set(a)
-		return m.adopt(kid)
+	case n.fork>>b&1 != 0:
+		return n.adopt(n.kids[rank(n.fork, b)].set(c))
+	case n.leaf>>b&1 == 0:
+		m.few = put(n.few, rank(n.leaf, b), few{c}, false)
+		m.leaf |= 1 << b
+		m.n++
+	default:
+		i := rank(n.leaf, b)
+		f := n.few[i].set(c)
+		if len(f) > fewMax {
+			m.few, m.leaf, m.n = cut(n.few, i), n.leaf&^(1<<b), n.n-fewMax
+			return m.adopt(f.grow())
+		}
+		m.few = put(n.few, i, f, true)
+		m.n += int32(len(f) - len(n.few[i]))
 	}
 	return &m
 }
@@ -168,7 +174,12 @@ func (n *node) set(a *alias) *node {
 // adopt returns a node like n with kid in its slot, which is empty or a node's.
 func (n *node) adopt(kid *node) *node {
 	m, s := *n, kid.key.slot(n.pos)
-	m.kids = put(n.kids, rank(n.fork, s), kid, n.fork>>s&1 != 0)
+	i, over := rank(n.fork, s), n.fork>>s&1 != 0
+	m.n += kid.n
+	if over {
+		m.n -= n.kids[i].n
+	}
+	m.kids = put(n.kids, i, kid, over)
 	m.fork |= 1 << s
 	return &m
 }
@@ -178,64 +189,138 @@ func (n *node) adopt(kid *node) *node {
 func (n *node) drop(k key, plen uint8) *node {
 	b, inner := n.place(k, plen)
 	m := *n
+	m.n--
 	switch {
 	case inner:
 		m.at, m.inner = cut(n.at, rank(n.inner, b)), n.inner&^(1<<b)
 	case n.leaf>>b&1 != 0:
-		m.at, m.leaf = cut(n.at, bits.OnesCount64(n.inner)+rank(n.leaf, b)), n.leaf&^(1<<b)
+		i := rank(n.leaf, b)
+		if f := n.few[i].drop(k, plen); f != nil {
+			m.few = put(n.few, i, f, true)
+		} else {
+			m.few, m.leaf = cut(n.few, i), n.leaf&^(1<<b)
+		}
 	default:
 		i := rank(n.fork, b)
-		kid := n.kids[i].drop(k, plen)
-		if a := kid.only(); a != nil {
-			m.kids, m.fork = cut(n.kids, i), n.fork&^(1<<b)
-			m.at = put(n.at, bits.OnesCount64(n.inner)+rank(n.leaf, b), a, false)
-			m.leaf |= 1 << b
-		} else {
+		if kid := n.kids[i].drop(k, plen); kid.n > fewMax {
 			m.kids = put(n.kids, i, kid, true)
+		} else {
+			m.kids, m.fork = cut(n.kids, i), n.fork&^(1<<b)
+			m.few = put(n.few, rank(n.leaf, b), kid.collect(), false)
+			m.leaf |= 1 << b
 		}
 	}
 	return m.shrink()
 }
 
-// only returns the single entry of a node that has no other; else nil.
-func (n *node) only() *alias {
-	if len(n.at) == 1 && len(n.kids) == 0 {
-		return n.at[0]
-	}
-	return nil
-}
-
 // shrink returns what should stand for n: its only kid, nil, or n.
 func (n *node) shrink() *node {
-	if len(n.at) > 0 || len(n.kids) > 1 {
-		return n
-	}
-	if len(n.kids) == 1 {
+	switch {
+	case n.n == 0:
+		return nil
+	case len(n.kids) == 1 && n.kids[0].n == n.n:
 		return n.kids[0]
 	}
-	return nil
+	return n
 }
 
-// put returns a copy of s with v in place of the ith, or inserted before it.
-func put[T any](s []T, i int, v T, over bool) []T {
-	k := i
-	if over {
-		k++
-	}
-	c := make([]T, len(s)+1+i-k)
-	copy(c, s[:i])
-	c[i] = v
-	copy(c[i+1:], s[k:])
-	return c
+// collect returns all cells below n as a few.
+func (n *node) collect() (f few) {
+	n.walk(func(c cell) bool { f = append(f, c); return true })
+	slices.SortFunc(f, cell.order)
+	return slices.Clip(f)
 }
 
-// cut returns a copy of s without the ith.
-func cut[T any](s []T, i int) []T {
-	if len(s) == 1 {
-		return nil
+// prefix returns the cell of inner prefix b, whose routes are the ith in at.
+func (n *node) prefix(b uint, i int) cell {
+	l := uint8(bits.Len(b) - 1)
+	return cell{n.key.child(n.pos, (b&^(1<<l))<<(stride-l)), n.at[i], n.pos + l}
+}
+
+// edit is few.edit for all below n; nil if nothing is left. The caller looks
+// whether what is left is few.
+func (n *node) edit(g func(cell) *alias) *node {
+	m := node{key: n.key, pos: n.pos}
+	same, i := true, 0
+	for w := n.inner; w != 0; w &= w - 1 {
+		a := g(n.prefix(uint(bits.TrailingZeros64(w)), i))
+		if same = same && a == n.at[i]; a != nil {
+			m.at, m.inner = append(m.at, a), m.inner|w&-w
+			m.n++
+		}
+		i++
 	}
-	c := make([]T, len(s)-1)
-	copy(c, s[:i])
-	copy(c[i:], s[i+1:])
-	return c
+	i, k := 0, 0
+	for w := n.leaf | n.fork; w != 0; w &= w - 1 {
+		bit := w & -w
+		var f few
+		if n.leaf&bit != 0 {
+			unchanged := false
+			f, unchanged = n.few[i].edit(g)
+			same = same && unchanged
+			i++
+		} else {
+			kid := n.kids[k].edit(g)
+			same = same && kid == n.kids[k]
+			k++
+			if kid != nil && kid.n > fewMax {
+				m.kids, m.fork = append(m.kids, kid), m.fork|bit
+				m.n += kid.n
+			} else if kid != nil {
+				f = kid.collect()
+			}
+		}
+		if len(f) > 0 {
+			m.few, m.leaf = append(m.few, f), m.leaf|bit
+			m.n += int32(len(f))
+		}
+	}
+	if same {
+		return n
+	}
+	m.at, m.few, m.kids = slices.Clip(m.at), slices.Clip(m.few), slices.Clip(m.kids)
+	return m.shrink()
+}
+
+// walk yields the cells below n slot by slot: by address up to stride bits, the
+// shorter prefix first. It reports whether yield always did.
+func (n *node) walk(yield func(cell) bool) bool {
+	for s := range uint(1 << stride) {
+		for l := range uint(stride) {
+			b := 1<<l | s>>(stride-l)
+			if s&(1<<(stride-l)-1) == 0 && n.inner>>b&1 != 0 && !yield(n.prefix(b, rank(n.inner, b))) {
+				return false
+			}
+		}
+		switch {
+		case n.leaf>>s&1 != 0:
+			if !n.few[rank(n.leaf, s)].walk(yield) {
+				return false
+			}
+		case n.fork>>s&1 != 0:
+			if !n.kids[rank(n.fork, s)].walk(yield) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// walk yields f's cells by address, the shorter prefix first.
+func (f few) walk(yield func(cell) bool) bool {
+	sorted := slices.SortedFunc(slices.Values(f), func(c, d cell) int {
+		if c.key == d.key {
+			return int(c.plen) - int(d.plen)
+		}
+		if c.key.less(d.key) {
+			return -1
+		}
+		return 1
+	})
+	for _, c := range sorted {
+		if !yield(c) {
+			return false
+		}
+	}
+	return true
 }

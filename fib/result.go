@@ -9,12 +9,16 @@ type Result struct {
 	Hop   *NextHop // the chosen next hop; nil if the route's type has none. Never write to it
 	Type  Type
 	Scope Scope
-	Table uint32
+	Table uint32 // the table that answered; main while local and main are one trie
+	plen  uint8
+	dst   key
 	alias *alias
 }
 
 // Prefix returns the prefix that matched.
-func (r Result) Prefix() netip.Prefix { return r.alias.prefix() }
+func (r Result) Prefix() netip.Prefix {
+	return netip.PrefixFrom(r.dst.cut(r.plen).addr(r.alias.family), int(r.plen))
+}
 
 // Src returns the route's preferred source; the zero Addr if it has none.
 func (r Result) Src() netip.Addr { return r.alias.info.src }
@@ -32,4 +36,4 @@ func (r Result) Metric() uint32 { return r.alias.metric }
 func (r Result) Proto() uint8 { return r.alias.proto }
 
 // Route returns the whole route; for dumps, not for the packet path.
-func (r Result) Route() Route { return r.alias.route() }
+func (r Result) Route() Route { return cell{key: r.dst.cut(r.plen), plen: r.plen}.route(r.alias) }

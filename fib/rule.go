@@ -82,7 +82,7 @@ func stockRules() *ruleSet {
 }
 
 // lookupRules walks n's rules. Linux: fib_rules_lookup, fib4_rule_action.
-func (f *FIB) lookupRules(n *netns.Net, t *tables, k key, fl *Flow) (Result, error) {
+func (f *FIB) lookupRules(n *netns.Net, t *tables, k key, fl *Flow, res *Result) syscall.Errno {
 	set := f.rules.Of(n).set.Load()
 	if set == nil {
 		set = f.stock
@@ -99,23 +99,20 @@ func (f *FIB) lookupRules(n *netns.Net, t *tables, k key, fl *Flow) (Result, err
 				i = r.target - 1
 			}
 		case ToTable:
-			res, errno := f.find(t, r.Table, k, fl)
-			if errno == syscall.EAGAIN || errno == 0 && r.Suppress && res.alias.plen <= r.SuppressPrefixLen {
+			errno := f.find(t.get(r.Table), r.Table, k, fl, res)
+			if errno == syscall.EAGAIN || errno == 0 && r.Suppress && res.plen <= r.SuppressPrefixLen {
 				continue
 			}
-			if errno != 0 {
-				return Result{}, errno
-			}
-			return res, nil
+			return errno
 		case RuleUnreachable:
-			return Result{}, syscall.ENETUNREACH
+			return syscall.ENETUNREACH
 		case RuleProhibit:
-			return Result{}, syscall.EACCES
+			return syscall.EACCES
 		case RuleBlackhole:
-			return Result{}, syscall.EINVAL
+			return syscall.EINVAL
 		}
 	}
-	return Result{}, syscall.ENETUNREACH
+	return syscall.ENETUNREACH
 }
 
 // match reports whether all of r's selectors fit; k and src are fl's addresses.

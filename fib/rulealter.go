@@ -51,8 +51,6 @@ func (f *FIB) compile(n *netns.Net, r Rule) (*rule, error) {
 		r.Action = ToTable
 	case r.Action > RuleProhibit:
 		return nil, refuse(syscall.EINVAL, "")
-	case r.Action == Goto && r.Goto == 0:
-		return nil, refuse(syscall.EINVAL, "Missing goto target for action goto") // FR_ACT_GOTO
 	case r.Action == Goto && r.Goto <= r.Priority:
 		return nil, refuse(syscall.EINVAL, "Backward goto not supported")
 	}

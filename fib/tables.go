@@ -14,7 +14,8 @@ type home struct {
 	tables atomic.Pointer[tables] // nil: none yet
 
 	// under rtnl
-	infos map[infoKey]*info // the shared ones; nil while tables are small
+	infos   map[infoKey]*info // to be shared by routes to come; nil while tables are small
+	aliases map[alias]*alias  // likewise
 }
 
 // tables is the set of a Net's tables; immutable.
@@ -25,9 +26,10 @@ type home struct {
 type tables struct {
 	local *trie // nil unless split
 	main  *trie // with local's routes unless split
-	dflt  *trie // nil: never used, which Linux's lookup without rules can tell
+	dflt  *trie
 	more  []numbered
 	split bool
+	known bool // local was ever used; until then Linux has no such table
 }
 
 // numbered is a table that has only a number.
@@ -66,6 +68,7 @@ func byID(t numbered, id uint32) int {
 // with returns a set in which the table's trie is tr.
 func (t *tables) with(id uint32, tr *trie) *tables {
 	m := *t
+	m.known = t.known || id == TableLocal
 	switch {
 	case id == TableMain, id == TableLocal && !t.split:
 		m.main = tr
@@ -98,9 +101,9 @@ func (t *tables) unmerge() *tables {
 }
 
 // only returns an edit that keeps the aliases of one table.
-func only(id uint32) func(*alias) *alias {
-	return func(a *alias) *alias {
-		return link(slices.DeleteFunc(a.chain(), func(c *alias) bool { return c.table != id }))
+func only(id uint32) func(cell) *alias {
+	return func(c cell) *alias {
+		return link(slices.DeleteFunc(c.chain.list(), func(a *alias) bool { return a.table != id }))
 	}
 }
 
@@ -161,13 +164,13 @@ func (f *FIB) Tables(n *netns.Net) []uint32 { return f.snapshot(n).ids() }
 // longer prefix first among those of one address, then by metric.
 func (t Table) All() iter.Seq[Route] {
 	return func(yield func(Route) bool) {
-		t.trie.walk(func(a *alias) bool { return a.table != t.ID || yield(a.route()) })
+		t.trie.walk(func(c cell, a *alias) bool { return a.table != t.ID || yield(c.route(a)) })
 	}
 }
 
 // Len counts the table's routes.
 func (t Table) Len() (count int) {
-	t.trie.walk(func(a *alias) bool {
+	t.trie.walk(func(_ cell, a *alias) bool {
 		if a.table == t.ID {
 			count++
 		}

@@ -12,19 +12,19 @@ import (
 )
 
 // A listFIB is the oracle of the trie: a slice that is scanned.
-type listFIB []*alias
+type listFIB []cell
 
-func (l listFIB) lookup(k key, most int) (best *alias) {
+func (l listFIB) lookup(k key, most int) (best *alias, plen uint8) {
 	for _, a := range l {
-		if int(a.plen) <= most && k.agree(a.key, a.plen) && (best == nil || a.plen > best.plen) {
-			best = a
+		if int(a.plen) <= most && k.agree(a.key, a.plen) && (best == nil || a.plen > plen) {
+			best, plen = a.chain, a.plen
 		}
 	}
-	return best
+	return best, plen
 }
 
 func (l listFIB) index(k key, plen uint8) int {
-	return slices.IndexFunc(l, func(a *alias) bool { return a.key == k && a.plen == plen })
+	return slices.IndexFunc(l, func(a cell) bool { return a.key == k && a.plen == plen })
 }
 
 func mask(k key, plen uint8) key {
@@ -72,7 +72,7 @@ func TestTrieAgreesWithList(t *testing.T) {
 				i := list.index(k, plen)
 				switch op := rapid.IntRange(0, 9).Draw(t, "op"); {
 				case op < 6:
-					a := &alias{key: k, plen: plen, family: f, info: &info{}}
+					a := cell{k, &alias{family: f, info: &info{}}, plen}
 					tr = tr.set(a)
 					if i >= 0 {
 						list = slices.Clone(list)
@@ -85,12 +85,12 @@ func TestTrieAgreesWithList(t *testing.T) {
 					tr = tr.drop(list[i].key, list[i].plen)
 					list = slices.Delete(slices.Clone(list), i, i+1)
 				case len(list) > 0:
-					odd := func(a *alias) bool { return (a.key.hi>>40^uint64(a.plen))&1 != 0 }
-					tr = tr.edit(func(a *alias) *alias {
+					odd := func(a cell) bool { return (a.key.hi>>40^uint64(a.plen))&1 != 0 }
+					tr = tr.edit(func(a cell) *alias {
 						if odd(a) {
 							return nil
 						}
-						return a
+						return a.chain
 					})
 					list = slices.DeleteFunc(slices.Clone(list), odd)
 				}
@@ -114,11 +114,13 @@ func compare(t *rapid.T, tr *trie, list listFIB, q key) {
 	if tr == nil {
 		return
 	}
-	if got, want := tr.lookup(q), list.lookup(q, 128); got != want {
-		t.Fatalf("lookup %v: got %v, want %v", q, got, want)
+	got, glen := tr.lookup(q)
+	if want, wlen := list.lookup(q, 128); got != want || glen != wlen {
+		t.Fatalf("lookup %v: got %v/%d, want %v/%d", q, got, glen, want, wlen)
 	}
 	for _, most := range []uint8{0, 5, 6, 7, 8, 11, 12, 24, 31, 32, 47, 48, 63, 64, 65, 127} {
-		if got, want := tr.below(q, most), list.lookup(q, int(most)); got != want {
+		got, glen := tr.below(q, most)
+		if want, wlen := list.lookup(q, int(most)); got != want || glen != wlen {
 			t.Fatalf("below %v/%d: got %v, want %v", q, most, got, want)
 		}
 	}
@@ -130,7 +132,7 @@ func same(t *rapid.T, tr *trie, list listFIB) {
 	if tr == nil {
 		return
 	}
-	want := slices.SortedFunc(slices.Values(list), func(a, b *alias) int {
+	want := slices.SortedFunc(slices.Values(list), func(a, b cell) int {
 		if a.key == b.key {
 			return int(b.plen) - int(a.plen)
 		}
@@ -139,14 +141,14 @@ func same(t *rapid.T, tr *trie, list listFIB) {
 		}
 		return 1
 	})
-	var got []*alias
-	tr.walk(func(a *alias) bool { got = append(got, a); return true })
-	if !slices.Equal(got, want) || tr.n != len(want) {
-		t.Fatalf("walk: got %d (n=%d), want %d", len(got), tr.n, len(want))
+	var got []cell
+	tr.walk(func(c cell, _ *alias) bool { got = append(got, c); return true })
+	if !slices.Equal(got, want) || tr.size() != len(want) {
+		t.Fatalf("walk: got %d (size %d), want %d", len(got), tr.size(), len(want))
 	}
 	var fresh *trie
 	for _, a := range list {
-		if tr.get(a.key, a.plen) != a {
+		if tr.get(a.key, a.plen) != a.chain {
 			t.Fatalf("get %v/%d", a.key, a.plen)
 		}
 		fresh = fresh.set(a)
@@ -161,7 +163,7 @@ func shape(n *node) (s []uint64) {
 	if n == nil {
 		return nil
 	}
-	s = append(s, uint64(n.pos), n.inner, n.leaf, n.fork)
+	s = append(s, uint64(n.pos), uint64(n.n), n.inner, n.leaf, n.fork)
 	for _, k := range n.kids {
 		s = append(s, shape(k)...)
 	}
@@ -190,7 +192,7 @@ func TestTrieManyRandom(t *testing.T) {
 			if list.index(k, plen) >= 0 {
 				continue
 			}
-			a := &alias{key: k, plen: plen, family: f}
+			a := cell{k, &alias{family: f}, plen}
 			tr, list = tr.set(a), append(list, a)
 		}
 		for range 2000 {
@@ -201,14 +203,15 @@ func TestTrieManyRandom(t *testing.T) {
 			} else {
 				q.hi &^= 1<<32 - 1
 			}
-			if got, want := tr.lookup(q), list.lookup(q, 128); got != want {
+			got, _ := tr.lookup(q)
+			if want, _ := list.lookup(q, 128); got != want {
 				t.Fatalf("%v: lookup %v: got %v, want %v", f, q, got, want)
 			}
 		}
 		for _, i := range rng.Perm(len(list)) {
 			tr = tr.drop(list[i].key, list[i].plen)
 		}
-		if tr.n != 0 || tr.root != nil || len(tr.few) != 0 {
+		if tr.size() != 0 || tr.root != nil || len(tr.few) != 0 {
 			t.Fatalf("%v: something is left: %+v", f, tr)
 		}
 	}

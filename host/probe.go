@@ -242,4 +242,3 @@ func bare(err error) error {
 }
 
 var _ lab.Machine = (*Host)(nil)
-

@@ -11,6 +11,7 @@ import (
 // Writers hold rtnl; anybody reads. Linux: struct netns_ipv4.
 type Conf struct {
 	all, dflt atomic.Pointer[devConf] // net.ipv4.conf.{all,default}.*
+	dfltSet   uint32                  // under rtnl; which of dflt were written
 
 	DefaultTTL           atomic.Int32  // ip_default_ttl
 	NoPMTUDisc           atomic.Int32  // ip_no_pmtu_disc
@@ -32,6 +33,7 @@ type Conf struct {
 	MinPMTU              atomic.Int32  // route.min_pmtu, in bytes
 	FwmarkReflect        atomic.Int32  // fwmark_reflect
 	gcThresh             [3]atomic.Int32
+	parms                atomic.Pointer[core.NeighParms] // neigh.default; nil: Linux's
 }
 
 // Forward reports whether the Net as a whole routes. Linux: IPV4_DEVCONF_ALL
@@ -114,8 +116,7 @@ var confNames = [numConf]string{
 // It is published, never patched; who never wrote shares one with others.
 // Linux: struct ipv4_devconf.
 type devConf struct {
-	v   [numConf]int32
-	set uint32 // which were written, and so no longer follow conf.default
+	v [numConf]int32
 }
 
 // Compiled-in values, constant. Linux: ipv4_devconf and ipv4_devconf_dflt.
@@ -124,7 +125,6 @@ var (
 		confSharedMedia: 1, confARPEvictNoCarrier: 1}}
 	builtinDefault = devConf{v: [numConf]int32{confAcceptRedirects: 1, confSecureRedirects: 1, confSendRedirects: 1,
 		confSharedMedia: 1, confARPEvictNoCarrier: 1, confAcceptSourceRoute: 1}}
-	builtinBoth = merge(&builtinAll, &builtinDefault)
 )
 
 // merge returns what is in force at a device with its own values dev in a Net
@@ -132,23 +132,30 @@ var (
 func merge(all, dev *devConf) *devConf {
 	m := *dev
 	for _, k := range []confKey{confAcceptLocal, confLogMartians, confProxyARP, confSendRedirects, confSecureRedirects,
-		confSharedMedia, confBCForwarding, confSrcValidMark, confRouteLocalnet, confARPFilter, confPromoteSecondaries,
+		confSharedMedia, confProxyARPPVLAN, confSrcValidMark, confRouteLocalnet, confARPFilter, confPromoteSecondaries,
 		confDropGratuitousARP, confDropUnicastInL2Multicast, confIgnoreRoutesWithLinkdown} {
 		m.v[k] = all.v[k] | dev.v[k]
 	}
 	for _, k := range []confKey{confRPFilter, confARPAnnounce, confARPIgnore, confARPNotify, confARPAccept} {
 		m.v[k] = max(all.v[k], dev.v[k])
 	}
-	for _, k := range []confKey{confAcceptSourceRoute, confARPEvictNoCarrier} {
-		m.v[k] = all.v[k] & dev.v[k]
+	for _, k := range []confKey{confAcceptSourceRoute, confBCForwarding, confARPEvictNoCarrier} {
+		m.v[k] = both(all.v[k], dev.v[k])
 	}
 	// A router believes redirects only if both say so; a host if either does.
 	if dev.v[confForwarding] != 0 {
-		m.v[confAcceptRedirects] = all.v[confAcceptRedirects] & dev.v[confAcceptRedirects]
+		m.v[confAcceptRedirects] = both(all.v[confAcceptRedirects], dev.v[confAcceptRedirects])
 	} else {
 		m.v[confAcceptRedirects] = all.v[confAcceptRedirects] | dev.v[confAcceptRedirects]
 	}
 	return &m
+}
+
+func both(a, b int32) int32 {
+	if a != 0 && b != 0 {
+		return 1
+	}
+	return 0
 }
 
 // Conf returns the tunables of n, to be read.

@@ -18,6 +18,11 @@ type device struct {
 	own   atomic.Pointer[devConf]         // net.ipv4.conf.DEV.*, shared until written
 	eff   atomic.Pointer[devConf]         // own and conf.all put together
 	parms atomic.Pointer[core.NeighParms] // net.ipv4.neigh.DEV.*, nil until asked for
+
+	watched atomic.Pointer[watchers] // nil until there is something to watch
+
+	set      uint32 // under rtnl; which of own no longer follow conf.default. Linux: ipv4_devconf.state
+	parmsSet uint32 // under rtnl; which of parms no longer follow neigh.default
 }
 
 // Addrs returns the device's addresses, primaries first; not to be written.

@@ -61,3 +61,7 @@ func (k *Sockets) create(n *netns.Net, typ, proto int) (any, error) {
 	}
 	return nil, fmt.Errorf("socket: AF_INET type %d protocol %d: %w", typ, proto, errno)
 }
+
+// PortRange returns the first and the last port that n chooses for sockets
+// without one. Linux: ip_local_port_range.
+func (s *Inet) PortRange(n *netns.Net) (low, high uint16) { return s.conf.Of(n).PortRange() }

@@ -34,10 +34,20 @@ type Inet struct {
 	Netlink *netlink.Rtnetlink
 	protos  [256]*protocol
 
+	// OnConflict, if set before traffic, is told of stations that claim an
+	// address of ours, by the worker that heard them.
+	OnConflict func(Conflict)
+
 	conf  *netns.Cell[Conf]              // net.ipv4.*
 	devs  core.DevSlot[device]           // what IPv4 keeps at a device
 	addrs *netns.Table[[4]byte, []*Addr] // who has an address; the lists are immutable. Linux: inet_addr_lst
 	path  pathState                      // of the packet's way
+
+	// shared by all who have not written: compiled-in values, constant
+	both  *devConf
+	parms core.NeighParms
+
+	last struct{ all, own, eff *devConf } // under rtnl; the last that merge was asked for
 }
 
 // A Protocol is a transport. Linux: struct net_protocol.
@@ -60,20 +70,71 @@ type ICMPError struct {
 }
 
 // New builds IPv4 on s; everything that registers with it must do so before the
-// machine boots.
+// machine boots. Errors: ENOENT for an entry point without a row in the table
+// of gates, EEXIST for one that is taken, EINVAL for a bad
+// [core.Config.DevconfInheritInitNet].
 func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlink.Rtnetlink, c Config) (*Inet, error) {
-	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl}
+	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl, devs: core.NewDevSlot[device](0),
+		both: merge(&builtinAll, &builtinDefault), parms: core.DefaultNeighParms()}
 	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags} {
 		if *p == netns.Default {
 			*p = netns.Replicated
 		}
 	}
-	in.FIB = fib.New(s.Sys, fib.Config{Family: fib.IPv4, FIB: c.FIB, Rules: c.Rules})
-	in.devs = core.NewDevSlot[device](0)
 	in.conf = netns.NewCell(s.Sys, "ipv4-sysctl", c.Sysctls, newConf)
 	in.addrs = netns.NewTable[[4]byte, []*Addr](s.Sys, "ipv4-addr", c.Addrs, netns.Keyed[[4]byte]())
-	if err := in.initPath(c); err != nil {
-		return nil, err
+	in.FIB = fib.New(s.Sys, fib.Config{
+		Family: fib.IPv4, FIB: c.FIB, Rules: c.Rules,
+		Up: (*core.Device).Up, Carrier: (*core.Device).Carrier,
+		Index: in.indexOf, IgnoreLinkDown: in.ignoreLinkDown,
+	})
+	in.FIB.OnChange, in.FIB.OnRuleChange = in.tellRoute, in.tellRule
+	netns.Attend(s.Sys, "ipv4", in.enter, nil, in.FIB.FlushNet)
+	s.HandleNeigh(in.neighOps())
+	for _, register := range []func() error{
+		func() error { return in.initPath(c) },
+		func() error { return s.HandleProtocol(wire.EtherTypeIPv4, in.Receive) },
+		func() error { return s.HandleProtocol(wire.EtherTypeARP, in.HandleARP) },
+		func() error { return s.HandleEvents("ipv4", in.event) },
+		in.initSysctl,
+		in.initNetlink,
+	} {
+		if err := register(); err != nil {
+			return nil, err
+		}
 	}
 	return in, nil
+}
+
+// enter gives a new Net the values of the initial Net that Linux copies there:
+// a crossing, switched by [core.Config.DevconfInheritInitNet]. While the
+// initial Net has its compiled-in values this costs nothing.
+// Linux: devinet_init_net.
+func (s *Inet) enter(n *netns.Net) error {
+	first := s.Core.Sys.Init()
+	if first == n || s.Core.Config().DevconfInheritInitNet == core.DevconfCompiledIn {
+		return nil
+	}
+	from := s.conf.Of(first)
+	all, dflt := from.all.Load(), from.dflt.Load()
+	if all == &builtinAll && dflt == &builtinDefault {
+		return nil
+	}
+	c := s.conf.Own(n)
+	c.all.Store(all)
+	c.dflt.Store(dflt)
+	c.dfltSet = from.dfltSet
+	return nil
+}
+
+func (s *Inet) indexOf(n *netns.Net, name string) int32 {
+	if d := s.Core.Device(n, name); d != nil {
+		return int32(d.Index())
+	}
+	return 0
+}
+
+func (s *Inet) ignoreLinkDown(d *core.Device) bool {
+	dev := s.devs.Of(d)
+	return dev != nil && dev.IgnoreRoutesWithLinkdown()
 }

@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"nsmodel/core"
+	"nsmodel/core/wire"
 	"nsmodel/fib"
 	"nsmodel/netns"
 )
@@ -25,7 +26,8 @@ type Route struct {
 	Local     bool         // delivered here; for Broadcast and Multicast: here as well
 	Broadcast bool
 	Multicast bool
-	MTU       int // of the path, in bytes: the smallest of device, route and what ICMP told
+	MTU       int  // of the path, in bytes: the route's or else the device's, or what ICMP told
+	locked    bool // MTU is so small that Don't Fragment would be in vain
 }
 
 // Route finds the way of a packet that this Net sends, and its source address if
@@ -34,6 +36,12 @@ type Route struct {
 // for an fl.Oif that is no device. Linux: ip_route_output_key_hash_rcu.
 func (s *Inet) Route(n *netns.Net, fl *fib.Flow) (Route, error) {
 	rt := Route{Src: fl.Src, Dst: fl.Dst}
+	if !rt.Dst.IsValid() {
+		rt.Dst = netip.IPv4Unspecified()
+	}
+	if !rt.Dst.Is4() || rt.Src.IsValid() && !rt.Src.Is4() {
+		return Route{}, syscall.EAFNOSUPPORT
+	}
 	typ, err := s.routeOutput(n, fl, &rt)
 	if err != 0 {
 		return Route{}, err
@@ -48,6 +56,9 @@ func (s *Inet) Route(n *netns.Net, fl *fib.Flow) (Route, error) {
 func (s *Inet) routeOutput(n *netns.Net, fl *fib.Flow, rt *Route) (fib.Type, syscall.Errno) {
 	f := *fl
 	f.Iif = loopbackIndex
+	if f.Hash == 0 && rt.Dst.Is4() {
+		f.Hash = wire.FlowHash4(0, 0, as4(rt.Src), rt.Dst.As4(), 0, 0)
+	}
 	if chosen(rt.Src) {
 		if !canBeSource(rt.Src.As4()) {
 			return 0, syscall.EINVAL
@@ -161,7 +172,7 @@ func (s *Inet) finishRoute(n *netns.Net, typ fib.Type, rt *Route) syscall.Errno 
 		rt.Src = netip.IPv4Unspecified()
 	}
 	loop := d.Flags()&core.FlagLoopback != 0
-	if rt.Src.IsLoopback() && !loop && !s.routeLocalnet(n, in) {
+	if rt.Src.IsLoopback() && !loop && !in.RouteLocalnet() {
 		return syscall.EINVAL
 	}
 	switch {
@@ -182,7 +193,7 @@ func (s *Inet) finishRoute(n *netns.Net, typ fib.Type, rt *Route) syscall.Errno 
 	case fib.Multicast:
 		rt.Multicast = true
 		rt.Local = rt.Local || s.member(d, rt.Dst.As4())
-		if hop != nil && rt.Prefix().Bits() < 4 { // a default route says nothing of groups
+		if hop != nil && rt.asked() && rt.Prefix().Bits() < 4 { // a default route says nothing of groups
 			hop = nil
 		}
 	case fib.Local:
@@ -193,23 +204,43 @@ func (s *Inet) finishRoute(n *netns.Net, typ fib.Type, rt *Route) syscall.Errno 
 	if hop != nil && hop.Scope == fib.Link && hop.Gw.IsValid() {
 		rt.Gateway = hop.Gw
 	}
-	rt.MTU = s.pathMTU(n, rt)
+	s.pathMTU(n, rt)
 	return 0
 }
+
+// pathMTU fills in the largest datagram that passes the whole way, as far as is
+// known. Linux: ipv4_mtu.
+func (s *Inet) pathMTU(n *netns.Net, rt *Route) {
+	if rt.asked() {
+		rt.MTU = rt.Result.MTU()
+	}
+	if rt.MTU == 0 {
+		rt.MTU = rt.Dev.MTU()
+	}
+	rt.MTU = min(rt.MTU, wire.IPv4MaxLen)
+	if e, ok := s.path.nets.Of(n).pmtu.get(rt.Dst.As4(), s.Core.Sys.Now()); ok && e.mtu < rt.MTU {
+		rt.MTU, rt.locked = e.mtu, e.locked
+	}
+}
+
+// asked reports whether the FIB was asked for rt.
+func (rt *Route) asked() bool { return rt.Table != 0 }
 
 // member reports whether d takes packets for the group g: that of all hosts, as
 // every device does (RFC 1112 section 4). IGMP is not modelled, and so are no
 // other groups. Linux: ip_check_mc_rcu.
-func (s *Inet) member(d *core.Device, g [4]byte) bool { return g == allHosts }
-
-var (
-	limited   = netip.AddrFrom4([4]byte{255, 255, 255, 255})
-	localhost = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	allHosts  = [4]byte{224, 0, 0, 1}
-)
+func (s *Inet) member(d *core.Device, g [4]byte) bool { return g == [4]byte{224, 0, 0, 1} }
 
 // chosen reports whether a is an address at all: neither missing nor 0.0.0.0.
 func chosen(a netip.Addr) bool { return a.IsValid() && a != netip.IPv4Unspecified() }
+
+// as4 returns a, or 0.0.0.0 if it is missing.
+func as4(a netip.Addr) [4]byte {
+	if a.Is4() {
+		return a.As4()
+	}
+	return [4]byte{}
+}
 
 // canBeSource reports whether a packet may be sent from a: no group, no
 // broadcast, nothing in net 0 (RFC 1122 section 3.2.1.3).

@@ -71,10 +71,9 @@ type Entry struct {
 type Hooks struct {
 	cell  *netns.Cell[perNet]
 	gates [2]*netns.Gate
-	// used is set for good once anybody anywhere has registered at a hook, so that
-	// a machine without hooks pays one load. Nobody can see it but by a clock.
-	// Linux: nf_hooks_needed.
-	used [2][numHooks]atomic.Bool
+	// used counts the functions of all Nets at each hook, so that a packet pays
+	// nothing for hooks that nobody uses. Linux: nf_hooks_needed.
+	used [2][numHooks]atomic.Int32
 }
 
 type perNet struct {
@@ -129,12 +128,14 @@ func (h *Hooks) Register(n *netns.Net, e Entry) (remove func(), err error) {
 	})
 	next = slices.Insert(next, i, own)
 	at.Store(&next)
-	h.used[f][e.Hook].Store(true)
+	used := &h.used[f][e.Hook]
+	used.Add(1)
 	return func() {
 		old := at.Load()
-		if old == nil {
+		if old == nil || !slices.Contains(*old, own) {
 			return
 		}
+		used.Add(-1)
 		rest := slices.DeleteFunc(slices.Clone(*old), func(o *Entry) bool { return o == own })
 		if len(rest) == 0 {
 			at.Store(nil)
@@ -149,7 +150,7 @@ func (h *Hooks) Register(n *netns.Net, e Entry) (remove func(), err error) {
 // or somebody's. Linux: NF_HOOK.
 func (h *Hooks) Run(w *core.Worker, p *core.Packet, hook Hook, family int, in, out *core.Device) bool {
 	f := index(family)
-	if !h.used[f][hook].Load() {
+	if h.used[f][hook].Load() == 0 {
 		return true
 	}
 	chain := h.cell.Of(p.Net()).chains[f][hook].Load()

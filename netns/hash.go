@@ -154,10 +154,11 @@ func (h *hash[K, V]) sweep(n *Net, own *ownList[K, V], walk bool) {
 	}
 }
 
-// sweepOwn costs O(own entries), as long as the chains are short.
+// sweepOwn costs O(own entries), as long as the chains are short. It begins with
+// the newest: in a table that never grew that one is nearest to the chain's head.
 func (h *hash[K, V]) sweepOwn(n *Net, own *ownList[K, V]) {
 	chains := *h.chains.Load()
-	for e := own.root.after; e != &own.root; e = e.after {
+	for e := own.root.before; e != &own.root; e = e.before {
 		at := chain(chains, e.sum, n.salt)
 		for at.Load() != e {
 			at = &at.Load().next

@@ -314,8 +314,10 @@ func TestCollidingNetsShareAChain(t *testing.T) {
 	boot(t, s)
 	for i := range 200 {
 		n := add(t, s, fmt.Sprint("n", i))
-		if err := tb.Add(n, 7, i); err != nil {
-			t.Fatal(err)
+		for k := range 8 {
+			if err := tb.Add(n, k, i); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if v, ok := tb.Get(n, 7); !ok || v != i {
 			t.Fatalf("n%d holds %d, %t", i, v, ok)

@@ -38,7 +38,7 @@ func (s *System) newNet(name string) (*Net, error) {
 // setup makes a Net, lets the subsystems in, and publishes it.
 func (s *System) setup(name string, init bool) (*Net, error) {
 	s.last++
-	n := &Net{id: s.last, salt: s.salt(s.last), sys: s, name: name, init: init}
+	n := &Net{id: s.last, salt: s.salt(s.last), sys: s, name: name, init: init, fresh: true}
 	n.homes.Store(&s.template)
 	n.alive.Store(1)
 	n.memory.Store(1)
@@ -59,6 +59,7 @@ func (s *System) setup(name string, init bool) (*Net, error) {
 			return nil, fmt.Errorf("%s: %w", s.subs[i].name, err)
 		}
 	}
+	n.fresh = false
 	s.dir.publish(n)
 	return n, nil
 }

@@ -35,7 +35,8 @@ type Net struct {
 	named  atomic.Bool  // the name leads here
 	exited atomic.Bool  // exit has begun: tables refuse new entries
 
-	mu sync.Mutex // orders the writers of homes and accounts
+	mu    sync.Mutex // orders the writers of homes and accounts
+	fresh bool       // not published yet: homes may be patched
 
 	stream stream
 

@@ -73,7 +73,7 @@ type Ops[T any] struct {
 // maxSlots is how many subsystems, tables and cells a System takes. It is a
 // constant so that Of needs neither a slice header nor a bounds check on one; the
 // price is 16 bytes a slot for each Net that owns any home.
-const maxSlots = 32
+const maxSlots = 40
 
 type homes [maxSlots]any
 
@@ -112,11 +112,36 @@ func (s Slot[T]) build(n *Net) *T {
 	if n.exited.Load() {
 		return home
 	}
+	at := n.homes.Load()
+	if n.fresh && at != &n.sys.template {
+		at[s.i] = home // nobody can find n yet
+		return home
+	}
 	// One copy even where the array is n's own already: readers hold it.
-	all := *n.homes.Load()
+	all := *at
 	all[s.i] = home
 	n.homes.Store(&all)
 	return home
+}
+
+// Attend lets a subsystem without state of its own, or with a table's or a cell's,
+// take part in the life and death of every Net. It takes no shelf. Each function
+// may be nil; they are called as those of [Ops]. Linux: register_pernet_device.
+func Attend(s *System, name string, enter func(*Net) error, preExit, exit func(*Net)) {
+	s.checkName(name)
+	s.subs = append(s.subs, subsystem{name: name, enter: enter, preExit: preExit, exit: exit})
+}
+
+// checkName panics if nobody may register under that name now.
+func (s *System) checkName(name string) {
+	if s.sealed {
+		panic("netns: register " + name + ": after Boot")
+	}
+	for _, other := range s.subs {
+		if other.name == name {
+			panic("netns: register " + name + ": name taken")
+		}
+	}
 }
 
 // Register gives a subsystem a shelf in every Net. It is called while the machine
@@ -132,20 +157,15 @@ func register[T any](s *System, ops Ops[T], table bool) Slot[T] {
 	if ops.Place == Default {
 		ops.Place = Replicated
 	}
-	i := len(s.subs)
+	s.checkName(ops.Name)
+	i := s.slots
 	switch {
-	case s.sealed:
-		panic("netns: register " + ops.Name + ": after Boot")
 	case i == maxSlots:
 		panic("netns: register " + ops.Name + ": more than maxSlots subsystems")
 	case ops.Place > Replicated:
 		panic("netns: register " + ops.Name + ": bad placement")
 	}
-	for _, other := range s.subs {
-		if other.name == ops.Name {
-			panic("netns: register " + ops.Name + ": name taken")
-		}
-	}
+	s.slots++
 	slot := Slot[T]{i: i, make: ops.Make}
 	home := ops.Make()
 	if ops.Place == Replicated {

@@ -96,6 +96,9 @@ func TestOwnOnce(t *testing.T) {
 				t.Errorf("slot %d, caller %d has another home", i, w)
 			}
 		}
+		if slots[i].build(n) != got[i][0] { // the loser of a race gets here
+			t.Errorf("slot %d was built twice", i)
+		}
 	}
 	if made != len(slots) {
 		t.Errorf("%d homes made", made)

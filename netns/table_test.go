@@ -2,6 +2,7 @@ package netns
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -195,89 +196,52 @@ func TestCap(t *testing.T) {
 	})
 }
 
-// The sweep leaves nothing of the dead Net and all of the living one; then the
-// table refuses, and what is left of the Net reads as empty.
-func TestSweep(t *testing.T) {
-	forms(t, func(t *testing.T, c Config, place Placement) {
-		s := New(c)
+// Publish, never patch: a reader who is on the old chains, or stands on an entry
+// that is unlinked or replaced, still finds every other one that was there.
+func TestOldChainsStayWhole(t *testing.T) {
+	for _, place := range places {
+		s := New(Config{Collide: true}) // one chain: the most that could get lost
 		tb := NewTable[int, int](s, "t", place, sumInt)
-		boot(t, s)
-		dead, other := add(t, s, "dead"), add(t, s, "other")
-		dead.HoldMemory()
-		const count = 200
+		n := boot(t, s).Init()
+		const count = firstShared
 		for k := range count {
-			if tb.Add(dead, k, k) != nil || tb.Add(other, k, -k) != nil {
-				t.Fatal("add")
-			}
+			tb.Add(n, k, k)
 		}
-		home := tb.slot.Of(dead)
-		kill(t, s, "dead")
+		reach := func(e *entry[int, int]) (found []int) {
+			for ; e != nil; e = e.next.Load() {
+				found = append(found, e.key)
+			}
+			return found
+		}
+		chains := *tb.slot.Of(n).chains.Load()
+		head := chain(chains, 0, n.salt).Load()
+		before := reach(head)
+		if len(before) != count {
+			t.Fatalf("%d in the chain", len(before))
+		}
 
-		for i, chains := 0, *home.chains.Load(); i < len(chains); i++ {
-			for e := chains[i].Load(); e != nil; e = e.next.Load() {
-				if e.net == dead.id {
-					t.Fatalf("%d still hangs", e.key)
-				}
-			}
+		tb.Add(n, count, 0) // grows: the old chains are left alone
+		if &(*tb.slot.Of(n).chains.Load())[0] == &chains[0] {
+			t.Fatal("did not grow")
 		}
-		if want := map[Placement]int{Tagged: count}[place]; home.size != want {
-			t.Errorf("size %d, want %d", home.size, want)
+		if got := reach(head); !slices.Equal(got, before) {
+			t.Errorf("%s: after growth the old chain leads to %v", place, got)
 		}
-		if got := hanging(tb, other)[other.id]; got != count {
-			t.Errorf("the other has %d left", got)
-		}
-		for k := range count {
-			if v, ok := tb.Get(other, k); !ok || v != -k {
-				t.Fatalf("the other lost %d", k)
-			}
-		}
-		for range 2 { // before and after its memory goes
-			if err := tb.Add(dead, 1, 1); err != syscall.ESRCH {
-				t.Errorf("add to the dead: %v", err)
-			}
-			if err := tb.Set(dead, 1, 1); err != syscall.ESRCH {
-				t.Errorf("set to the dead: %v", err)
-			}
-			if _, ok := tb.Get(dead, 1); ok || tb.Len(dead) != 0 || len(pairs(tb, dead)) != 0 {
-				t.Error("the dead holds something")
-			}
-			if _, ok := tb.Delete(dead, 1); ok {
-				t.Error("deleted from the dead")
-			}
-			if dead.memory.Load() == 1 {
-				dead.PutMemory()
-			}
-		}
-		if dead.homes.Load() != &s.template || dead.accounts.Load() != nil {
-			t.Error("the dead keeps its homes")
-		}
-	})
-}
 
-// An Add that races with the sweep is swept or refused.
-func TestAddAgainstSweep(t *testing.T) {
-	for _, walk := range []bool{false, true} {
-		for _, place := range places {
-			s := New(Config{Walk: walk})
-			tb := NewTable[int, int](s, "t", place, sumInt)
-			boot(t, s)
-			for round := range 100 {
-				n := add(t, s, "n")
-				n.HoldMemory()
-				tb.Add(n, -1, 0)
-				home := tb.slot.Of(n)
-				var wg sync.WaitGroup
-				wg.Go(func() {
-					for k := 0; tb.Add(n, k, k) == nil; k++ {
-					}
-				})
-				kill(t, s, "n")
-				wg.Wait()
-				if home.size != 0 {
-					t.Fatalf("%s, walk %t, round %d: %d entries outlived their Net", place, walk, round, home.size)
-				}
-				n.PutMemory()
-			}
+		head = chain(*tb.slot.Of(n).chains.Load(), 0, n.salt).Load()
+		second := head.next.Load()
+		before = reach(second)
+		tb.Set(n, second.key, -1)
+		if got := reach(second); !slices.Equal(got, before) || second.val == -1 {
+			t.Errorf("%s: a replaced entry leads to %v, holds %d", place, got, second.val)
+		}
+		second = head.next.Load()
+		tb.Delete(n, second.key)
+		if got := reach(second); !slices.Equal(got, before) {
+			t.Errorf("%s: an unlinked entry leads to %v", place, got)
+		}
+		if _, ok := tb.Get(n, second.key); ok || tb.Len(n) != count {
+			t.Errorf("%s: the unlinked entry is found", place)
 		}
 	}
 }

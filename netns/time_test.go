@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
@@ -93,20 +94,25 @@ func TestTimerFromCallback(t *testing.T) {
 	}
 }
 
+// item is a pending timer of the oracle: the i-th.
+type item struct{ at, number, i int }
+
+func (a item) compare(b item) int {
+	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.number, b.number))
+}
+
 // TestTimerOracle compares the heap with a sorted slice.
 func TestTimerOracle(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := boot(t, New(Config{}))
 		nets := []*Net{add(t, s, "n0"), add(t, s, "n1")}
-		type item struct{ at, number, i int }
 		var pending []item
 		var got, want []int
 		timers := make([]Timer, 12)
 		for i := range timers {
 			timers[i].Init(nets[i%2], func(time.Duration) { got = append(got, i) })
 		}
-		dead := map[int]bool{}
-		number, now := 0, 0
+		dead, number, now := map[int]bool{}, 0, 0
 		take := func(f func(item) bool) bool {
 			before := len(pending)
 			pending = slices.DeleteFunc(pending, f)
@@ -129,12 +135,7 @@ func TestTimerOracle(t *testing.T) {
 				}
 			case "expire":
 				now += rapid.IntRange(0, 5).Draw(rt, "by")
-				slices.SortFunc(pending, func(a, b item) int {
-					if a.at != b.at {
-						return a.at - b.at
-					}
-					return a.number - b.number
-				})
+				slices.SortFunc(pending, item.compare)
 				budget := rapid.IntRange(-1, 3).Draw(rt, "budget")
 				fired := s.Expire(time.Duration(now), budget)
 				for ; fired > 0 && len(pending) > 0 && pending[0].at <= now; fired-- {
@@ -155,7 +156,7 @@ func TestTimerOracle(t *testing.T) {
 				rt.Fatalf("fired %v, want %v", got, want)
 			}
 			at, ok := s.NextTimer()
-			if ok != (len(pending) > 0) || ok && int(at) != slices.MinFunc(pending, func(a, b item) int { return a.at - b.at }).at {
+			if ok != (len(pending) > 0) || ok && int(at) != slices.MinFunc(pending, item.compare).at {
 				rt.Fatalf("next %d, %t; pending %v", at, ok, pending)
 			}
 		}
@@ -246,6 +247,27 @@ func TestExitWaitsForCallback(t *testing.T) {
 	}
 }
 
+// The section of a callback begins before its timer leaves the heap. Between the two
+// the timer could not be stopped, nor would a grace period wait for it.
+func TestCallbackSectionCoversTake(t *testing.T) {
+	s := boot(t, New(Config{}))
+	var x Timer
+	x.Init(s.Init(), func(time.Duration) {})
+	x.Reset(0)
+	s.timers.mu.Lock() // holds Expire up where it would take x
+	var wg sync.WaitGroup
+	wg.Go(func() { s.Expire(1, -1) })
+	looks := 0
+	for ; s.timers.reader.count.Load()%2 == 0 && looks < 1e6; looks++ {
+		runtime.Gosched()
+	}
+	s.timers.mu.Unlock()
+	wg.Wait()
+	if looks == 1e6 {
+		t.Error("no section")
+	}
+}
+
 // Synchronize returns neither before the Readers inside have left, nor does it
 // wait for one that enters again, one outside, or one closed.
 func TestSynchronizeWaits(t *testing.T) {
@@ -272,8 +294,7 @@ func TestSynchronizeWaits(t *testing.T) {
 	}
 	left.Store(true)
 	for {
-		r.Exit()
-		r.Enter() // a new section is none of the old grace period's
+		r.count.Add(2) // Exit and Enter between two looks: a new section
 		select {
 		case waited := <-done:
 			if !waited {

@@ -47,7 +47,7 @@ type port struct {
 }
 
 // ports is where a device keeps what it is a port of.
-var ports = core.NewDevSlot[port](2)
+func ports() core.DevSlot[port] { return core.NewDevSlot[port](2) }
 
 // bridgeKind is `type bridge`. Linux: br_link_ops.
 func (l *Links) bridgeKind() *core.Kind {

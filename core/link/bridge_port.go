@@ -14,7 +14,7 @@ import (
 
 // AddPort makes d a port. Errors: EINVAL for loopback and what is no Ethernet,
 // ELOOP for a bridge and for what stands on this one, EBUSY if somebody else
-// takes d's frames, EXFULL for too many. Linux: br_add_if.
+// takes d's frames, ENOSPC for too many (Linux: EXFULL). Linux: br_add_if.
 func (b *bridge) AddPort(master, d *core.Device) error {
 	list := *b.ports.Load()
 	_, isBridge := d.Driver().(*bridge)
@@ -23,16 +23,16 @@ func (b *bridge) AddPort(master, d *core.Device) error {
 		return fmt.Errorf("link: %s cannot be a port: %w", d.Name(), syscall.EINVAL)
 	case isBridge:
 		return fmt.Errorf("link: %s cannot be a port of a bridge: %w", d.Name(), syscall.ELOOP)
-	case d.Claimed() || ports.Of(d) != nil:
+	case d.Claimed() || ports().Of(d) != nil:
 		return fmt.Errorf("link: %s is in use: %w", d.Name(), syscall.EBUSY)
 	case standsOn(d, master):
 		return fmt.Errorf("link: %s stands on %s: %w", d.Name(), master.Name(), syscall.ELOOP)
 	case len(list) >= maxPorts:
-		return fmt.Errorf("link: %s has %d ports: %w", master.Name(), len(list), syscall.EXFULL)
+		return fmt.Errorf("link: %s has %d ports: %w", master.Name(), len(list), syscall.ENOSPC)
 	}
 	pt := &port{br: b, dev: d, mac: d.Addr()}
 	list = append(slices.Clone(list), pt)
-	ports.Set(d, pt)
+	ports().Set(d, pt)
 	b.addLocal(pt, pt.mac)
 	b.ports.Store(&list)
 	d.SetClaim(pt.receive)
@@ -63,14 +63,14 @@ func standsOn(d, master *core.Device) bool {
 // frames may still be on their way through the bridge: they are waited for, or
 // they would teach it anew. Linux: br_del_if.
 func (b *bridge) DelPort(master, d *core.Device) {
-	pt := ports.Of(d)
+	pt := ports().Of(d)
 	if pt == nil {
 		return
 	}
 	d.SetClaim(nil)
 	list := slices.DeleteFunc(slices.Clone(*b.ports.Load()), func(o *port) bool { return o == pt })
 	b.ports.Store(&list)
-	ports.Set(d, nil)
+	ports().Set(d, nil)
 	if d.Listed() && !b.leaving.Load() {
 		d.Stack().Sys.Synchronize()
 	}
@@ -115,7 +115,7 @@ func (l *Links) bridgeEvent(e core.Event, d *core.Device) {
 	if b, ok := d.Driver().(*bridge); ok && e == core.EventAddr && b.dev != nil {
 		b.moveLocal(d.Addr())
 	}
-	pt := ports.Of(d)
+	pt := ports().Of(d)
 	if pt == nil || pt.br.leaving.Load() {
 		return
 	}

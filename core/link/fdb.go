@@ -268,7 +268,7 @@ func portOf(dev *core.Device) (*bridge, *port, error) {
 	if b, ok := dev.Driver().(*bridge); ok {
 		return b, nil, nil
 	}
-	if pt := ports.Of(dev); pt != nil {
+	if pt := ports().Of(dev); pt != nil {
 		return pt.br, pt, nil
 	}
 	return nil, nil, fmt.Errorf("link: %s is no port of a bridge: %w", dev.Name(), syscall.EINVAL)

@@ -17,26 +17,34 @@ type Config struct {
 type Links struct {
 	stack *core.Stack
 	fdb   *netns.Table[fdbKey, *fdbEntry]
+	nics  []*nic // under rtnl
+}
+
+// Of returns the kinds of device that were registered with s.
+func Of(s *core.Stack) *Links {
+	l, _ := s.Kind("bridge").Home.(*Links)
+	return l
 }
 
 // Register makes the kinds of device known to s and gives every Net its loopback
 // device. It is called before the System boots, once; EEXIST the second time.
-func Register(s *core.Stack, c Config) (*Links, error) {
+func Register(s *core.Stack, c Config) error {
 	l := &Links{stack: s}
-	for _, k := range []*core.Kind{vethKind(s), l.bridgeKind(), l.passthroughKind()} {
+	for _, k := range []*core.Kind{vethKind(s), l.bridgeKind(), l.passthroughKind(), l.nicKind()} {
+		k.Home = l
 		if err := s.HandleKind(k); err != nil {
-			return nil, fmt.Errorf("link: %w", err)
+			return fmt.Errorf("link: %w", err)
 		}
 	}
 	if err := s.HandleEvents("link", l.event); err != nil {
-		return nil, fmt.Errorf("link: %w", err)
+		return fmt.Errorf("link: %w", err)
 	}
 	if c.FDB == netns.Default {
 		c.FDB = netns.Replicated
 	}
 	l.fdb = netns.NewTable[fdbKey, *fdbEntry](s.Sys, "fdb", c.FDB, netns.Keyed[fdbKey]())
 	registerLoopback(s)
-	return l, nil
+	return nil
 }
 
 // event keeps devices right that stand on d or have it as a port.

@@ -149,7 +149,7 @@ func (c *Conn) bind(laddr netip.AddrPort) error {
 		return syscall.EAFNOSUPPORT
 	}
 	if !a.IsUnspecified() && !a.IsMulticast() {
-		switch c.u.ip.AddrType(c.n, a) {
+		switch c.u.ip.AddrType(c.n, a.As4()) {
 		case fib.Local, fib.Broadcast:
 		default:
 			return syscall.EADDRNOTAVAIL

@@ -35,12 +35,8 @@ func New(ip *ipv4.Inet, sockets *ipv4.Sockets, c Config) (*UDP, error) {
 	u := &UDP{ip: ip, stack: ip.Core}
 	u.table = sockhash.New[*Conn](sys, "udp", c.Sockets, c.Secret)
 	u.open = netns.NewCell(sys, "udp-open", netns.Replicated, func(*netns.Net) *openConns { return new(openConns) })
-	netns.Register(sys, netns.Ops[struct{}]{
-		Name: "udp-exit", Place: netns.Replicated, Make: func() *struct{} { return new(struct{}) },
-		PreExit: u.preExit,
-		// Once more after the grace period, for a bind that was under way.
-		Exit: func(n *netns.Net, _ *struct{}) { u.preExit(n) },
-	})
+	// Once more after the grace period, for a bind that was under way.
+	netns.Attend(sys, "udp-exit", nil, u.preExit, u.preExit)
 	sockets.Handle(ipv4.SockDgram, ipv4.ProtoUDP, func(n *netns.Net) (any, error) { return u.newConn(n), nil })
 	return u, ip.Handle(ipv4.Protocol{Number: ipv4.ProtoUDP, Receive: u.receive, Error: u.icmpError})
 }

@@ -31,6 +31,7 @@ func NewWaiter(...*Socket) (*Waiter, error)    { return nil, errNone }
 func SwapLoop(a, b *Socket, stop func() bool) (uint64, error) { return 0, errNone }
 
 func (*Socket) FD() int                   { return -1 }
+func (*Socket) WriteFD() (int, error)     { return -1, errNone }
 func (*Socket) Vnet() bool                { return false }
 func (*Socket) Read([]Frame) int          { return 0 }
 func (*Socket) Release()                  {}

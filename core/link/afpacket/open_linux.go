@@ -37,6 +37,7 @@ type Socket struct {
 	gathers bool // whether it pays to wait for more frames before reading
 
 	handed int // frames since the reader last slept; the reader's
+	epoll  int // for WriteFD; 0 until asked for
 	tx     sender
 	st     counters
 }
@@ -243,6 +244,10 @@ func (s *Socket) Close() error {
 	if s.mem != nil {
 		unix.Munmap(s.mem)
 		s.mem, s.ring = nil, noRing{}
+	}
+	if s.epoll != 0 {
+		unix.Close(s.epoll)
+		s.epoll = 0
 	}
 	err := unix.Close(s.fd)
 	s.fd = -1

@@ -144,3 +144,25 @@ func (w *Waiter) Wake() {
 
 // Close closes the Waiter, not the sockets.
 func (w *Waiter) Close() error { return unix.Close(w.wake) }
+
+// WriteFD is a descriptor that polls readable when there are frames, when Write
+// can go on after EAGAIN, or when TakeError has something to say, for loops that
+// ask for POLLIN alone. It lives as long as the socket. FD wakes up less often.
+func (s *Socket) WriteFD() (int, error) {
+	s.st.mu.Lock()
+	defer s.st.mu.Unlock()
+	if s.epoll != 0 {
+		return s.epoll, nil
+	}
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return -1, os.NewSyscallError("afpacket: epoll", err)
+	}
+	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT, Fd: int32(s.fd)}
+	if err := unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, s.fd, &e); err != nil {
+		unix.Close(fd)
+		return -1, os.NewSyscallError("afpacket: epoll", err)
+	}
+	s.epoll = fd
+	return fd, nil
+}

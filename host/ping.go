@@ -1,0 +1,186 @@
+package host
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"nsmodel/core/wire"
+	"nsmodel/fib"
+	"nsmodel/ipv4"
+	"nsmodel/lab"
+	"nsmodel/netns"
+)
+
+// linger is how long ping waits for replies after its last request, unless it
+// was told. iputils: MAXWAIT.
+const linger = 10 * time.Second
+
+// A pinger is one ping command under way.
+type pinger struct {
+	h      *Host
+	n      *netns.Net
+	p      *lab.Ping
+	sock   *ipv4.Ping
+	report func(lab.PingEvent)
+
+	mu  sync.Mutex
+	got []ipv4.PingEvent // what came back and is not told yet
+
+	res     lab.PingResult
+	seen    map[int]bool // replies, by sequence number
+	errors  int
+	longest time.Duration
+	start   time.Duration
+	last    time.Duration // of the latest event
+}
+
+// Ping implements [lab.Machine].
+func (h *Host) Ping(net string, p *lab.Ping, report func(lab.PingEvent)) (lab.PingResult, error) {
+	n, err := h.net(net)
+	if err != nil {
+		return lab.PingResult{}, err
+	}
+	defer n.Put()
+	g := &pinger{h: h, n: n, p: p, report: report, seen: map[int]bool{}}
+	if err := g.open(); err != nil {
+		return g.res, err
+	}
+	defer g.sock.Close()
+	g.loop()
+	g.res.Elapsed = g.last - g.start
+	return g.res, nil
+}
+
+// open makes the socket and asks for a route, as ping does by a connect whose
+// error ends it.
+func (g *pinger) open() error {
+	p := g.p
+	o := ipv4.PingOptions{Src: p.Source, Mark: p.Mark, TTL: uint8(p.TTL), TOS: uint8(p.TOS), Broadcast: p.Broadcast}
+	switch p.PMTU {
+	case "do":
+		o.NoFragment, o.DF = true, true
+	case "want", "":
+		o.DF = true
+	}
+	if p.Dev != "" {
+		d := g.h.M.Core.Device(g.n, p.Dev)
+		if d == nil {
+			return os.NewSyscallError("SO_BINDTODEVICE "+p.Dev, syscall.ENODEV)
+		}
+		o.Oif = d.Index()
+	}
+	if p.Source.IsValid() && !g.h.M.IPv4.IsLocal(g.n, p.Source.As4()) {
+		return os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)
+	}
+	w := g.h.M.Core.Enter()
+	rt, err := g.h.M.IPv4.Route(g.n, &fib.Flow{Dst: p.Dst, Src: p.Source, Oif: int32(o.Oif), Mark: p.Mark, TOS: o.TOS})
+	w.Leave()
+	if err != nil {
+		return os.NewSyscallError("connect", bare(err))
+	}
+	if rt.Broadcast && !p.Broadcast {
+		return os.NewSyscallError("connect", syscall.EACCES)
+	}
+	if g.sock, err = g.h.M.IPv4.OpenPing(g.n, o); err != nil {
+		return os.NewSyscallError("socket", bare(err))
+	}
+	g.sock.Event = func(e ipv4.PingEvent) {
+		g.mu.Lock()
+		g.got = append(g.got, e)
+		g.mu.Unlock()
+	}
+	src := p.Source
+	if !src.IsValid() {
+		src = rt.Src
+	}
+	g.report(lab.PingEvent{Kind: lab.PingStart, From: src, Broadcast: rt.Broadcast && p.Broadcast})
+	return nil
+}
+
+// loop sends and waits as ping does. iputils: main_loop, pinger.
+func (g *pinger) loop() {
+	now := g.h.M.Sys.Now
+	g.start = now()
+	g.last = g.start
+	end := time.Duration(1<<63 - 1)
+	if g.p.Deadline > 0 {
+		end = g.start + g.p.Deadline
+	}
+	for g.p.Count == 0 || g.res.Sent < g.p.Count {
+		next := now() + g.p.Interval
+		g.send()
+		if g.wait(min(next, end)) || now() >= end {
+			return
+		}
+		if !g.n.Alive() {
+			return
+		}
+	}
+	left := linger
+	if g.p.Timeout > 0 {
+		left = g.p.Timeout
+	}
+	if len(g.seen) > 0 {
+		left = max(2*g.longest, g.p.Interval)
+	}
+	g.wait(min(now()+left, end))
+}
+
+func (g *pinger) send() {
+	g.res.Sent++
+	seq := g.res.Sent
+	g.res.Pipe = max(g.res.Pipe, seq-len(g.seen))
+	g.last = g.h.M.Sys.Now()
+	if _, err := g.sock.Send(g.p.Dst, uint16(seq), g.p.Size, 0); err != nil {
+		g.errors++
+		e := lab.PingEvent{Kind: lab.PingLocal, Seq: seq, Err: bare(err)}
+		if errors.Is(err, syscall.EMSGSIZE) {
+			e.Info = g.mtu()
+		}
+		g.report(e)
+	}
+}
+
+// mtu returns what the path lets through, for a request that was too long.
+func (g *pinger) mtu() uint32 {
+	w := g.h.M.Core.Enter()
+	defer w.Leave()
+	rt, err := g.h.M.IPv4.Route(g.n, &fib.Flow{Dst: g.p.Dst, Src: g.p.Source})
+	if err != nil {
+		return 0
+	}
+	return uint32(rt.MTU)
+}
+
+// wait tells what comes back until a time, and reports true as soon as every
+// request that will be sent has had its answer.
+func (g *pinger) wait(until time.Duration) bool {
+	done := func() bool {
+		g.tell()
+		return g.p.Count > 0 && len(g.seen)+g.errors >= g.p.Count || g.p.Deadline > 0 && g.errors > 0
+	}
+	return g.h.until(done, until-g.h.M.Sys.Now())
+}
+
+// tell reports what has come back.
+func (g *pinger) tell() {
+	g.mu.Lock()
+	got := g.got
+	g.got = nil
+	g.mu.Unlock()
+	for _, e := range got {
+		g.last = max(g.last, e.At)
+		seq := int(e.Seq)
+		if e.Type != wire.ICMPEchoReply {
+			g.errors++
+			g.report(lab.PingEvent{Kind: lab.PingError, From: e.From, Seq: seq, Type: e.Type, Code: e.Code, Info: e.Info})
+			continue
+		}
+		g.longest = max(g.longest, e.RTT)
+		g.report(lab.PingEvent{Kind: lab.PingReply, From: e.From, Seq: seq, Size: e.Len, TTL: int(e.TTL), RTT: e.RTT, Dup: g.seen[seq]})
+		g.seen[seq] = true
+	}
+}

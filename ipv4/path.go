@@ -1,0 +1,81 @@
+package ipv4
+
+import (
+	"sync/atomic"
+
+	"nsmodel/core"
+	"nsmodel/netns"
+)
+
+// Flags of a packet on its way, in Packet.Opts[0]. Linux: rt_flags, rt_type and
+// the flags of struct inet_skb_parm.
+const (
+	flagLocal     = 1 << iota // delivered here. Linux: RTCF_LOCAL
+	flagBroadcast             // Linux: RTCF_BROADCAST
+	flagMulticast             // Linux: RTCF_MULTICAST
+	flagOutput                // routed as something that this Net sends
+	flagForwarded             // Linux: IPSKB_FORWARDED
+	flagSourceHit             // the source route names the next hop. Linux: srr_is_hit
+	flagAddrRR                // our address belongs at the end of RR. Linux: rr_needaddr
+	flagAddrTS                // and in TS. Linux: ts_needaddr
+	flagReasm                 // was put together here
+)
+
+// Offsets of options in the header, 0 without: optSRR and optRR are the halves
+// of Packet.Opts[1], optTS is Opts[2]. Opts[3] is the size of the largest
+// fragment, for a datagram that was put together. Linux: struct ip_options,
+// frag_max_size.
+const (
+	optFlags = iota
+	optSRRRR
+	optTS
+	optMaxFrag
+)
+
+// pathState is what the packet's way keeps.
+type pathState struct {
+	nets  *netns.Cell[pathNet]
+	frags *netns.Table[fragKey, *fragQueue]
+}
+
+// pathNet is one Net's part of it. All limits are its own (a limit that Nets
+// share would tell them of each other).
+type pathNet struct {
+	net     *netns.Net
+	ids     idents
+	rates   rates
+	pmtu    exceptions
+	pings   pings
+	fragMem atomic.Int64 // bytes that fragments hold
+	dead    atomic.Bool  // pre-exit has begun: nothing is queued any more
+}
+
+// initPath registers what the packet's way needs; called by New before it
+// registers [Inet.Receive]. The placements in c are not Default any more.
+func (s *Inet) initPath(c Config) error {
+	sys := s.Core.Sys
+	s.path.nets = netns.NewCell(sys, "ipv4-path", netns.Replicated, func(n *netns.Net) *pathNet { return &pathNet{net: n} })
+	s.path.frags = netns.NewTable[fragKey, *fragQueue](sys, "ipv4-frag", c.Frags, netns.Keyed[fragKey]())
+	netns.Register(sys, netns.Ops[struct{}]{
+		Name: "ipv4-path-exit", Place: netns.Replicated, Make: func() *struct{} { return new(struct{}) },
+		PreExit: s.pathPreExit,
+		Exit:    func(n *netns.Net, _ *struct{}) { s.pathExit(n) },
+	})
+	return s.Handle(Protocol{Number: 1, Receive: s.icmpReceive, Error: s.pingError})
+}
+
+// pathPreExit ends what waits in n. Linux: fqdir_pre_exit.
+func (s *Inet) pathPreExit(n *netns.Net) {
+	st := s.path.nets.Of(n)
+	if st.net == nil {
+		return
+	}
+	st.dead.Store(true)
+	s.purgeFrags(n, core.NetDying)
+	st.pings.closeAll()
+}
+
+// pathExit ends what a packet on its way put there in the meantime.
+func (s *Inet) pathExit(n *netns.Net) {
+	s.purgeFrags(n, core.NetDying)
+}

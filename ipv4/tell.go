@@ -1,0 +1,111 @@
+package ipv4
+
+import (
+	"golang.org/x/sys/unix"
+
+	"nsmodel/core/netlink"
+	"nsmodel/fib"
+	"nsmodel/netns"
+)
+
+// What is told to those who listen; a message that nobody waits for is not made.
+
+// tellAddr tells that an address has come or gone. Linux: rtmsg_ifa.
+func (s *Inet) tellAddr(op netlink.Op, a *Addr) {
+	n := a.Dev.Net()
+	if s.Netlink.Listening(n, netlink.GroupIPv4IfAddr) {
+		s.Netlink.Publish(n, netlink.GroupIPv4IfAddr, op, addrMessage(a))
+	}
+}
+
+// tellRoute tells of a change to a route. What goes with a device or an address
+// goes without a word, as in Linux. Linux: rtmsg_fib.
+func (s *Inet) tellRoute(n *netns.Net, op fib.Op, r fib.Route) {
+	if op == fib.Flushed || !s.Netlink.Listening(n, netlink.GroupIPv4Route) {
+		return
+	}
+	what := netlink.New
+	if op == fib.Deleted {
+		what = netlink.Del
+	}
+	s.Netlink.Publish(n, netlink.GroupIPv4Route, what, routeMessage(&r))
+}
+
+// tellRule tells of a change to a rule. Linux: notify_rule_change.
+func (s *Inet) tellRule(n *netns.Net, op fib.Op, r fib.Rule) {
+	if !s.Netlink.Listening(n, netlink.GroupIPv4Rule) {
+		return
+	}
+	what := netlink.New
+	if op == fib.Deleted {
+		what = netlink.Del
+	}
+	s.Netlink.Publish(n, netlink.GroupIPv4Rule, what, ruleMessage(&r))
+}
+
+// addrMessage returns an address as RTM_NEWADDR has it. Linux: inet_fill_ifaddr.
+func addrMessage(a *Addr) *netlink.Addr {
+	m := &netlink.Addr{Family: unix.AF_INET, Prefix: a.Prefix.Bits(), Scope: uint8(a.Scope), Flags: a.Flags, Index: a.Dev.Index(),
+		Local: a.Local, Peer: a.Peer, Broadcast: a.Broadcast, Label: a.Label, Proto: a.Proto, Metric: a.Metric,
+		Has: netlink.AddrCacheInfo, Valid: netlink.Forever, Preferred: netlink.Forever}
+	return m
+}
+
+// routeMessage returns a route as RTM_NEWROUTE has it. Linux: fib_dump_info.
+func routeMessage(r *fib.Route) *netlink.Route {
+	m := &netlink.Route{Family: unix.AF_INET, Dst: r.Dst, TOS: r.TOS, Table: r.Table, Proto: r.Proto, Scope: uint8(r.Scope),
+		Type: uint8(r.Type), Priority: r.Metric, PrefSrc: r.Src, MTU: r.MTU, AdvMSS: r.AdvMSS}
+	if len(r.NextHops) == 1 {
+		h := &r.NextHops[0]
+		m.OIF, m.Gateway, m.Flags = int(h.IfIndex), h.Gw, uint32(h.Flags)
+		return m
+	}
+	for i := range r.NextHops {
+		h := &r.NextHops[i]
+		m.Multipath = append(m.Multipath, netlink.NextHop{Index: int(h.IfIndex), Gateway: h.Gw, Weight: int(h.Weight), Flags: uint32(h.Flags)})
+	}
+	return m
+}
+
+// Flags of a rule whose device or target is missing, and of one that inverts.
+// Linux: FIB_RULE_*.
+const (
+	rulePermanent   = 0x1
+	ruleInvert      = 0x2
+	ruleUnresolved  = 0x4
+	ruleIifDetached = 0x8
+	ruleOifDetached = 0x10
+)
+
+// The actions of rules with Linux's values. Linux: FR_ACT_*.
+var ruleActions = [...]uint8{fib.ToTable: 1, fib.Goto: 2, fib.Nop: 3, fib.RuleBlackhole: 6, fib.RuleUnreachable: 7, fib.RuleProhibit: 8}
+
+// ruleMessage returns a rule as RTM_NEWRULE has it. Linux: fib_nl_fill_rule.
+func ruleMessage(r *fib.Rule) *netlink.Rule {
+	m := &netlink.Rule{Family: unix.AF_INET, From: r.From, To: r.To, TOS: r.TOS, Action: ruleActions[r.Action],
+		Priority: r.Priority, IIF: r.Iif, OIF: r.Oif, Goto: r.Goto, IPProto: r.IPProto, Proto: r.Proto,
+		SPort: netlink.PortRange(r.SPort), DPort: netlink.PortRange(r.DPort)}
+	if r.Priority != 0 {
+		m.Has |= netlink.RulePriority
+	}
+	if r.Action == fib.ToTable {
+		m.Table = r.Table
+	}
+	if r.Mark != 0 || r.Mask != 0 {
+		m.Mark, m.MarkMask = r.Mark, r.Mask
+		m.Has |= netlink.RuleMark | netlink.RuleMask
+	}
+	if r.Suppress {
+		m.SuppressPrefix = int(r.SuppressPrefixLen)
+		m.Has |= netlink.RuleSuppressPrefix
+	}
+	for _, f := range []struct {
+		on   bool
+		flag uint32
+	}{{r.Not, ruleInvert}, {r.Unresolved, ruleUnresolved}, {r.IifDetached, ruleIifDetached}, {r.OifDetached, ruleOifDetached}} {
+		if f.on {
+			m.Flags |= f.flag
+		}
+	}
+	return m
+}

@@ -1,0 +1,223 @@
+package lab
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nsmodel/core/netlink"
+)
+
+const addrHelp = `Usage: ip address { add | change | replace } ADDR[/LEN] [ peer ADDR[/LEN] ] dev DEV
+               [ broadcast { ADDR | + | - } ] [ label LABEL ] [ scope SCOPE ] [ metric N ]
+               [ valid_lft LFT ] [ preferred_lft LFT ] [ noprefixroute ] [ nodad ]
+       ip address del ADDR[/LEN] dev DEV
+       ip address { show | flush } [ [ dev ] DEV ] [ up ] [ scope SCOPE ] [ to PREFIX ]
+               [ label PATTERN ] [ master DEV ] [ type TYPE ]
+LFT := { forever | SECONDS }
+`
+
+func parseAddr(a *args, c *Command) Action {
+	switch a.verb("address", "show", addrHelp, "add", "change", "chg", "replace", "delete", "show", "lst", "list", "flush") {
+	case "add":
+		return parseAddrChange(a, c, netlink.New, netlink.Create|netlink.Excl)
+	case "change", "chg":
+		return parseAddrChange(a, c, netlink.New, netlink.Replace)
+	case "replace":
+		return parseAddrChange(a, c, netlink.New, netlink.Create|netlink.Replace)
+	case "delete":
+		return parseAddrChange(a, c, netlink.Del, 0)
+	case "flush":
+		if !a.more() {
+			panic(usage(1, "Flush requires arguments.\n"))
+		}
+		return &AddrFlush{parseAddrFilter(a, c)}
+	}
+	return &AddrShow{parseAddrFilter(a, c)}
+}
+
+func parseAddrChange(a *args, c *Command, op netlink.Op, flags netlink.Flags) Action {
+	m := &netlink.Addr{Family: c.Opts.Family}
+	p := addrParser{m: m}
+	for a.more() {
+		p.word(a)
+	}
+	if p.dev == "" {
+		panic(usage(1, "Not enough information: \"dev\" argument is required.\n"))
+	}
+	p.finish(op)
+	return &Change{Req: netlink.Request{Op: op, Flags: flags, Msg: m}, Devs: []Dev{{Name: p.dev}}}
+}
+
+type addrParser struct {
+	m              *netlink.Addr
+	dev, local     string
+	brd            string
+	length, scoped bool
+	peer           netip.Prefix
+}
+
+func (p *addrParser) word(a *args) {
+	m := p.m
+	switch w := a.next(); {
+	case w == "peer" || w == "remote":
+		p.peer, _ = prefix(a.next(), m.Family)
+		p.family(p.peer.Addr())
+	case abbrev(w, "broadcast") || w == "brd":
+		p.broadcast(a)
+	case w == "scope":
+		v := a.next()
+		n, ok := valueOf(scopeWords, v, 8)
+		if !ok {
+			panic(invalid(v, "invalid scope value."))
+		}
+		m.Scope, p.scoped = uint8(n), true
+	case w == "dev":
+		p.dev = a.next()
+	case w == "label":
+		m.Label = a.next()
+	case w == "metric" || w == "priority" || w == "preference":
+		m.Metric = uint32(a.number(32, "\"metric\" value is invalid"))
+	case abbrev(w, "valid_lft"):
+		m.Valid = p.lifetime(a, "valid_lft")
+	case abbrev(w, "preferred_lft"):
+		m.Preferred = p.lifetime(a, "preferred_lft")
+	case w == "noprefixroute":
+		m.Flags |= unix.IFA_F_NOPREFIXROUTE
+	case w == "nodad":
+		m.Flags |= unix.IFA_F_NODAD
+	default:
+		if w == "local" {
+			w = a.next()
+		} else if abbrev(w, "help") {
+			panic(usage(255, "%s", addrHelp))
+		}
+		if p.local != "" {
+			panic(garbage("local", w))
+		}
+		var pfx netip.Prefix
+		pfx, p.length = prefix(w, m.Family)
+		p.local, m.Local, m.Prefix = w, pfx.Addr(), pfx.Bits()
+		p.family(m.Local)
+	}
+}
+
+func (p *addrParser) family(ip netip.Addr) {
+	if ip.IsValid() {
+		p.m.Family = familyOf(ip)
+	}
+}
+
+func (p *addrParser) broadcast(a *args) {
+	if p.brd != "" {
+		panic(garbage("broadcast", a.next()))
+	}
+	if p.brd = a.next(); p.brd != "+" && p.brd != "-" {
+		p.m.Broadcast = address(p.brd, unix.AF_INET)
+	}
+}
+
+func (p *addrParser) lifetime(a *args, key string) time.Duration {
+	m := p.m
+	if m.Has&netlink.AddrCacheInfo == 0 {
+		m.Has |= netlink.AddrCacheInfo
+		m.Valid, m.Preferred = netlink.Forever, netlink.Forever
+	}
+	if a.take("forever") {
+		return netlink.Forever
+	}
+	return time.Duration(a.number(32, key+" value is invalid")) * time.Second
+}
+
+// finish fills in what the user has left to the tool.
+func (p *addrParser) finish(op netlink.Op) {
+	m := p.m
+	if p.peer.IsValid() {
+		m.Peer, m.Prefix = p.peer.Addr(), p.peer.Bits()
+	} else if op == netlink.Del && p.local != "" && !p.length {
+		m.Prefix = m.Local.BitLen()
+	}
+	if !m.Local.IsValid() {
+		return
+	}
+	if m.Local.Is4() && p.brd == "+" || p.brd == "-" {
+		m.Broadcast = lastAddress(netip.PrefixFrom(m.Local, m.Prefix), p.brd == "+")
+	}
+	if !p.scoped && op != netlink.Del && m.Local.Is4() && m.Local.IsLoopback() {
+		m.Scope = unix.RT_SCOPE_HOST
+	}
+	if m.Valid != netlink.Forever && m.Has&netlink.AddrCacheInfo != 0 && (m.Preferred == netlink.Forever || m.Preferred > m.Valid) {
+		panic(usage(255, "preferred_lft is greater than valid_lft\n"))
+	}
+}
+
+// lastAddress returns p's address with all host bits one, or zero.
+func lastAddress(p netip.Prefix, ones bool) netip.Addr {
+	b := p.Masked().Addr().As4()
+	if ones {
+		for i := p.Bits(); i < 32; i++ {
+			b[i/8] |= 0x80 >> (i % 8)
+		}
+	}
+	return netip.AddrFrom4(b)
+}
+
+// An AddrFilter says which links and addresses a command means.
+type AddrFilter struct {
+	Dev, Master, Type string
+	Up, Scoped        bool
+	Scope             uint8
+	To                netip.Prefix
+	Label             string
+	Family            uint8
+	NeedFlags         uint32 // IFA_F_* that must be set
+	NotFlags          uint32 // or must not
+}
+
+func parseAddrFilter(a *args, c *Command) AddrFilter {
+	f := AddrFilter{Family: c.Opts.Family}
+	for a.more() {
+		switch w := a.next(); {
+		case w == "to":
+			f.To, _ = prefix(a.next(), f.Family)
+			if f.To.IsValid() && f.Family == unix.AF_UNSPEC {
+				f.Family = familyOf(f.To.Addr())
+			}
+		case w == "scope":
+			v := a.next()
+			n, ok := valueOf(scopeWords, v, 8)
+			if v != "all" && !ok {
+				panic(invalid(v, "invalid \"scope\"\n"))
+			}
+			f.Scope, f.Scoped = uint8(n), v != "all"
+		case w == "up":
+			f.Up = true
+		case w == "label":
+			f.Label = a.next()
+		case w == "master":
+			f.Master = a.next()
+		case w == "type":
+			f.Type = a.next()
+		case w == "primary":
+			f.NotFlags |= unix.IFA_F_SECONDARY
+		case w == "secondary" || w == "temporary":
+			f.NeedFlags |= unix.IFA_F_SECONDARY
+		case w == "permanent":
+			f.NeedFlags |= unix.IFA_F_PERMANENT
+		case w == "dynamic":
+			f.NotFlags |= unix.IFA_F_PERMANENT
+		default:
+			if w == "dev" {
+				w = a.next()
+			} else if abbrev(w, "help") {
+				panic(usage(255, "%s", addrHelp))
+			}
+			if f.Dev != "" {
+				panic(garbage("dev", w))
+			}
+			f.Dev = w
+		}
+	}
+	return f
+}

@@ -1,0 +1,268 @@
+package lab
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nsmodel/core/netlink"
+)
+
+const linkHelp = `Usage: ip link add [ link DEV ] [ name ] NAME [ SETTINGS ] [ netns NETNS ] type TYPE [ ARGS ]
+       ip link set [ dev ] DEV [ { up | down } ] [ SETTINGS ] [ name NAME ]
+               [ master DEV | nomaster ] [ netns NETNS ]
+       ip link delete DEV
+       ip link show [ DEV | up | master DEV | type TYPE ]
+SETTINGS := [ mtu MTU ] [ address MAC ] [ broadcast MAC ] [ txqueuelen N ] [ alias TEXT ]
+            [ arp { on | off } ] [ promisc { on | off } ] [ multicast { on | off } ]
+TYPE ARGS := veth [ peer [ name NAME ] [ SETTINGS ] [ netns NETNS ] ] |
+             bridge [ ageing_time T ] [ forward_delay T ] [ hello_time T ] [ max_age T ]
+                    [ stp_state 0|1 ] [ priority N ] [ vlan_filtering 0|1 ] |
+             passthrough                     (stands on "link DEV") |
+             nic dev KERNELIF                (an interface of the real kernel)
+`
+
+func parseLink(a *args, c *Command) Action {
+	switch a.verb("link", "show", linkHelp, "add", "set", "change", "replace", "delete", "show", "lst", "list") {
+	case "add":
+		return parseLinkChange(a, netlink.Create|netlink.Excl)
+	case "set", "change":
+		return parseLinkChange(a, 0)
+	case "replace":
+		return parseLinkChange(a, netlink.Create|netlink.Replace)
+	case "delete":
+		ch := parseLinkChange(a, 0)
+		ch.Req.Op = netlink.Del
+		return ch
+	}
+	return parseLinkShow(a, c)
+}
+
+// A linkParser reads what "ip link add" and "set" share, and a veth's peer.
+type linkParser struct {
+	l    *netlink.Link
+	dev  string // [dev] NAME
+	name string // name NAME
+	typ  string
+	devs []Dev
+	peer bool
+}
+
+func parseLinkChange(a *args, flags netlink.Flags) *Change {
+	p := linkParser{l: &netlink.Link{}}
+	p.words(a)
+	if p.typ != "" {
+		p.parseType(a)
+	}
+	ch := &Change{Req: netlink.Request{Op: netlink.New, Flags: flags, Msg: p.l}}
+	if flags&netlink.Create == 0 {
+		if p.dev == "" {
+			if p.name == "" {
+				panic(usage(255, "Not enough information: \"dev\" argument is required.\n"))
+			}
+			p.dev, p.name = p.name, ""
+		}
+		p.l.Name = p.name
+		ch.Devs = append(p.devs, Dev{Name: p.dev, To: DevIndex})
+		return ch
+	}
+	if p.dev != "" && p.name != "" {
+		panic(usage(255, "both \"name\" and \"dev\" cannot be used when creating devices.\n"))
+	}
+	if p.l.Name = p.name + p.dev; p.typ == "" {
+		panic(usage(1, "Not enough information: \"type\" argument is required\n"))
+	}
+	ch.Devs = p.devs
+	return ch
+}
+
+// words reads settings up to the end, or past "type TYPE".
+func (p *linkParser) words(a *args) {
+	for a.more() {
+		if p.setting(a) {
+			continue
+		}
+		switch w := a.next(); {
+		case w == "up":
+			p.flag(unix.IFF_UP, true)
+		case w == "down":
+			p.flag(unix.IFF_UP, false)
+		case w == "name":
+			if p.name = a.next(); !validName(p.name) {
+				panic(invalid(p.name, "\"name\" not a valid ifname"))
+			}
+		case w == "link" && !p.peer:
+			p.l.Has |= netlink.LinkLink
+			p.l.Parent = a.next()
+			p.devs = append(p.devs, Dev{Name: p.l.Parent, To: DevUnder})
+		case w == "master" && !p.peer:
+			p.l.Has |= netlink.LinkMaster
+			p.devs = append(p.devs, Dev{Name: a.next(), To: DevMaster})
+		case w == "nomaster":
+			p.l.Has, p.l.Master = p.l.Has|netlink.LinkMaster, 0
+		case w == "netns":
+			p.l.Has, p.l.NewNet = p.l.Has|netlink.LinkNewNet, a.next()
+		case w == "index":
+			p.l.Index = int(a.number(31, "Invalid \"index\" value"))
+		case abbrev(w, "type"):
+			p.typ = a.next()
+			return
+		default:
+			p.device(a, w)
+		}
+	}
+}
+
+// device takes the word that can stand without a keyword.
+func (p *linkParser) device(a *args, w string) {
+	if w == "dev" {
+		w = a.next()
+	} else if abbrev(w, "help") {
+		panic(usage(255, "%s", linkHelp))
+	}
+	if p.dev != "" {
+		panic(garbage("dev", w))
+	}
+	if p.dev = w; !validName(w) {
+		panic(invalid(w, "\"dev\" not a valid ifname"))
+	}
+}
+
+func (p *linkParser) flag(f uint32, on bool) {
+	p.l.Change |= f
+	p.l.Flags &^= f
+	if on {
+		p.l.Flags |= f
+	}
+}
+
+// setting reads one that any device can have.
+func (p *linkParser) setting(a *args) bool {
+	l := p.l
+	switch w := a.peek(); w {
+	case "mtu":
+		a.next()
+		l.Has, l.MTU = l.Has|netlink.LinkMTU, int(a.number(31, "Invalid \"mtu\" value\n"))
+	case "address":
+		a.next()
+		l.Has, l.Addr = l.Has|netlink.LinkAddr, a.lladdr()
+	case "broadcast", "brd":
+		a.next()
+		l.Has, l.Broadcast = l.Has|netlink.LinkBroadcast, a.lladdr()
+	case "txqueuelen", "qlen", "txqlen":
+		a.next()
+		l.Has, l.TxQLen = l.Has|netlink.LinkTxQLen, int(a.number(31, "Invalid \"txqueuelen\" value\n"))
+	case "group":
+		a.next()
+		if a.take("default") {
+			l.Group = 0
+		} else {
+			l.Group = uint32(a.number(32, "Invalid \"group\" value\n"))
+		}
+		l.Has |= netlink.LinkGroup
+	case "alias":
+		a.next()
+		l.Has, l.Alias = l.Has|netlink.LinkAlias, a.next()
+	case "arp":
+		p.flag(unix.IFF_NOARP, !a.onOff())
+	case "promisc":
+		p.flag(unix.IFF_PROMISC, a.onOff())
+	case "multicast":
+		p.flag(unix.IFF_MULTICAST, a.onOff())
+	case "allmulticast":
+		p.flag(unix.IFF_ALLMULTI, a.onOff())
+	default:
+		return false
+	}
+	return true
+}
+
+// onOff takes a keyword and its "on" or "off".
+func (a *args) onOff() bool {
+	key, w := a.next(), a.next()
+	if w != "on" && w != "off" {
+		panic(usage(1, "Error: argument of \"%s\" must be \"on\" or \"off\", not \"%s\"\n", key, w))
+	}
+	return w == "on"
+}
+
+// parseType reads what follows "type TYPE".
+func (p *linkParser) parseType(a *args) {
+	p.l.Info = p.typ
+	switch p.typ {
+	case "veth":
+		if !a.more() {
+			return
+		}
+		if w := a.next(); w != "peer" {
+			panic(usage(1, "Usage: ip link <options> type veth [peer <options>]\nTo get <options> type 'ip link add help'\n"))
+		}
+		q := linkParser{l: &netlink.Link{}, peer: true}
+		q.words(a)
+		if q.dev != "" && q.name != "" {
+			panic(usage(255, "both \"name\" and \"dev\" cannot be used when creating devices.\n"))
+		}
+		q.l.Name = q.name + q.dev
+		p.l.Peer = q.l
+	case "bridge":
+		p.l.BridgeInfo = parseBridgeInfo(a)
+	case "nic":
+		if w := a.next(); w != "dev" {
+			panic(garbage("type", w))
+		}
+		p.l.Parent = a.next()
+	}
+	if a.more() {
+		panic(garbage("type", a.next()))
+	}
+}
+
+func parseBridgeInfo(a *args) *netlink.Bridge {
+	if !a.more() {
+		return nil
+	}
+	b := &netlink.Bridge{}
+	centi := func(bit netlink.BridgeAttr, to *time.Duration) {
+		key := a.next()
+		*to = time.Duration(a.number(32, "invalid "+key)) * 10 * time.Millisecond
+		b.Has |= bit
+	}
+	value := func(bit netlink.BridgeAttr, bits int) uint64 {
+		key := a.next()
+		b.Has |= bit
+		return a.number(bits, "invalid "+key)
+	}
+	for a.more() {
+		switch w := a.peek(); {
+		case abbrev(w, "forward_delay"):
+			centi(netlink.BridgeForwardDelay, &b.ForwardDelay)
+		case abbrev(w, "hello_time"):
+			centi(netlink.BridgeHelloTime, &b.HelloTime)
+		case abbrev(w, "max_age"):
+			centi(netlink.BridgeMaxAge, &b.MaxAge)
+		case abbrev(w, "ageing_time"):
+			centi(netlink.BridgeAgeingTime, &b.AgeingTime)
+		case abbrev(w, "stp_state"):
+			b.STPState = uint32(value(netlink.BridgeSTPState, 32))
+		case abbrev(w, "priority"):
+			b.Priority = uint16(value(netlink.BridgePriority, 16))
+		case abbrev(w, "vlan_filtering"):
+			b.VLANFiltering = value(netlink.BridgeVLANFiltering, 8) != 0
+		default:
+			panic(usage(1, "bridge: unknown command \"%s\"?\n%s", w, linkHelp))
+		}
+	}
+	return b
+}
+
+func validName(w string) bool {
+	if w == "" || len(w) > 15 || w == "." || w == ".." {
+		return false
+	}
+	for _, c := range []byte(w) {
+		if c <= ' ' || c == '/' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,145 @@
+package lab
+
+import (
+	"math"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const pingHelp = `
+Usage
+  ping [options] <destination>
+
+Options:
+  <destination>      IPv4 address
+  -b                 allow pinging broadcast
+  -c <count>         stop after <count> replies
+  -i <interval>      seconds between sending each packet
+  -I <interface>     either interface name or address
+  -M <pmtud opt>     define mtu discovery, can be one of <do|dont|want>
+  -m <mark>          tag the packets going out
+  -n                 no dns name resolution
+  -q                 quiet output
+  -Q <tclass>        use quality of service <tclass> bits
+  -s <size>          use <size> as number of data bytes to be sent
+  -t <ttl>           define time to live
+  -w <deadline>      reply wait <deadline> in seconds
+  -W <timeout>       time to wait for response
+`
+
+const pingOptions = "c:i:I:M:m:Q:s:t:w:W:46bnqOvr"
+
+func parsePing(a *args, net string) *Command {
+	p := &Ping{Interval: time.Second, Timeout: 10 * time.Second, Size: 56}
+	var dst []string
+	for a.more() {
+		w := a.next()
+		if w == "--" {
+			dst = append(dst, a.w[a.i:]...)
+			break
+		}
+		if len(w) < 2 || w[0] != '-' {
+			dst = append(dst, w)
+			continue
+		}
+		for w = w[1:]; w != ""; {
+			w = p.option(a, w)
+		}
+	}
+	if len(dst) == 0 {
+		panic(usage(1, "ping: usage error: Destination address required\n"))
+	}
+	if len(dst) > 1 {
+		panic(usage(2, "ping: source routes are not modelled\n"))
+	}
+	ip, err := netip.ParseAddr(dst[0])
+	if err != nil || ip.Zone() != "" {
+		panic(usage(2, "ping: %s: Name or service not known\n", dst[0]))
+	}
+	p.Host, p.Dst = dst[0], ip
+	if p.Count == 0 && p.Deadline == 0 {
+		panic(usage(2, "ping: a lab's ping needs -c or -w, or it never ends\n"))
+	}
+	return &Command{Net: net, Do: p}
+}
+
+// option reads one of a word's letters with its value and returns the rest.
+func (p *Ping) option(a *args, w string) string {
+	c, rest := w[0], w[1:]
+	i := strings.IndexByte(pingOptions, c)
+	if i < 0 || c == ':' {
+		panic(usage(2, "ping: invalid option -- '%c'\n%s", c, pingHelp))
+	}
+	v := ""
+	if i+1 < len(pingOptions) && pingOptions[i+1] == ':' {
+		if v, rest = rest, ""; v == "" {
+			if !a.more() {
+				panic(usage(2, "ping: option requires an argument -- '%c'\n%s", c, pingHelp))
+			}
+			v = a.next()
+		}
+	}
+	p.set(c, v)
+	return rest
+}
+
+func (p *Ping) set(c byte, v string) {
+	switch c {
+	case 'b':
+		p.Broadcast = true
+	case 'q':
+		p.Quiet = true
+	case 'c':
+		p.Count = pingNumber(v, 1, math.MaxInt64)
+	case 'i':
+		p.Interval = pingSeconds(v)
+	case 'W':
+		p.Timeout = pingSeconds(v)
+	case 'w':
+		p.Deadline = time.Duration(pingNumber(v, 0, math.MaxInt32)) * time.Second
+	case 's':
+		p.Size = pingNumber(v, 0, math.MaxInt32-8)
+	case 't':
+		p.TTL = pingNumber(v, 0, 255)
+	case 'm':
+		p.Mark = uint32(pingNumber(v, 0, math.MaxUint32))
+	case 'Q':
+		n, ok := number(v, 8)
+		if !ok {
+			panic(usage(1, "ping: invalid argument: '%s'\n", v))
+		}
+		p.TOS = int(n)
+	case 'M':
+		if v != "do" && v != "dont" && v != "want" {
+			panic(usage(2, "ping: invalid -M argument: %s\n", v))
+		}
+		p.PMTU = v
+	case 'I':
+		if ip, err := netip.ParseAddr(v); err == nil {
+			p.Source = ip
+		} else {
+			p.Dev = v
+		}
+	}
+}
+
+func pingNumber(v string, lo, hi int64) int {
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil {
+		panic(usage(1, "ping: invalid argument: '%s'\n", v))
+	}
+	if n < lo || n > hi {
+		panic(usage(1, "ping: invalid argument: '%s': out of range: %d <= value <= %d\n", v, lo, hi))
+	}
+	return int(n)
+}
+
+func pingSeconds(v string) time.Duration {
+	f, err := strconv.ParseFloat(v, 64)
+	if err != nil || math.IsNaN(f) || f < 0 || f > 1e6 {
+		panic(usage(1, "ping: bad timing interval: %s\n", v))
+	}
+	return time.Duration(f * float64(time.Second))
+}

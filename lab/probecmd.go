@@ -1,0 +1,187 @@
+package lab
+
+import (
+	"encoding/hex"
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const probeHelp = `Usage: probe udp { echo | listen | show | close } [ADDR:]PORT
+       probe udp send ADDR:PORT TEXT [ from [ADDR:]PORT ] [ wait DURATION ]
+       probe raw send DEV HEX...
+       probe capture start DEV FILE
+       probe capture stop DEV
+       probe sleep DURATION
+       probe ledger
+`
+
+// ErrNoReply is what [Machine.Probe] returns when a udp send has waited in vain.
+var ErrNoReply = errors.New("no reply")
+
+func parseProbe(a *args, net string) *Command {
+	p := &Probe{}
+	if !a.more() {
+		panic(usage(1, "%s", probeHelp))
+	}
+	switch w := a.next(); w {
+	case "udp":
+		p.udp(a)
+	case "raw":
+		p.expect(a, "send")
+		p.Verb, p.Dev = RawSend, a.next()
+		p.frame(a)
+	case "capture":
+		switch a.peek() {
+		case "start":
+			a.next()
+			p.Verb, p.Dev, p.File = CaptureStart, a.next(), a.next()
+		default:
+			p.expect(a, "stop")
+			p.Verb, p.Dev = CaptureStop, a.next()
+		}
+	case "sleep":
+		p.Verb, p.Wait = Sleep, a.duration()
+	case "ledger":
+		p.Verb = Ledger
+	default:
+		panic(usage(1, "probe: unknown verb \"%s\"\n%s", w, probeHelp))
+	}
+	if a.more() {
+		panic(usage(1, "probe: \"%s\" has no place here\n%s", a.next(), probeHelp))
+	}
+	return &Command{Net: net, Do: p}
+}
+
+func (p *Probe) expect(a *args, word string) {
+	if w := a.next(); w != word {
+		panic(usage(1, "probe: \"%s\" instead of \"%s\"\n%s", w, word, probeHelp))
+	}
+}
+
+func (p *Probe) udp(a *args) {
+	verb := a.next()
+	switch verb {
+	case "echo":
+		p.Verb = UDPEcho
+	case "listen":
+		p.Verb = UDPListen
+	case "show":
+		p.Verb = UDPShow
+	case "close":
+		p.Verb = UDPClose
+	case "send":
+		p.Verb, p.Remote = UDPSend, a.socket(true)
+		if p.Data = a.next(); p.Data == "-" && a.here {
+			p.Data = a.input
+		}
+		for a.more() {
+			switch w := a.next(); w {
+			case "from":
+				p.Local = a.socket(false)
+			case "wait":
+				p.Wait = a.duration()
+			default:
+				panic(usage(1, "probe: \"%s\" has no place here\n%s", w, probeHelp))
+			}
+		}
+		return
+	default:
+		panic(usage(1, "probe: unknown verb \"udp %s\"\n%s", verb, probeHelp))
+	}
+	p.Local = a.socket(false)
+}
+
+// frame reads hexadecimal bytes up to the end.
+func (p *Probe) frame(a *args) {
+	digits := ""
+	for more := true; more; more = a.more() {
+		digits += strings.NewReplacer(":", "", ".", "", "-", "").Replace(a.next())
+	}
+	b, err := hex.DecodeString(digits)
+	if err != nil || len(b) < 14 {
+		panic(usage(1, "probe: not the bytes of an Ethernet frame: %s\n", digits))
+	}
+	p.Data = string(b)
+}
+
+// socket takes ADDR:PORT, or if remote is false PORT alone.
+func (a *args) socket(remote bool) netip.AddrPort {
+	w := a.next()
+	host, port, both := cutLast(w, ':')
+	if !both {
+		host, port = "", w
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	ip := netip.IPv4Unspecified()
+	if err == nil && host != "" {
+		ip, err = netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	}
+	if err != nil || remote && host == "" || ip.Zone() != "" || ip.Is6() != strings.HasPrefix(host, "[") {
+		panic(usage(1, "probe: \"%s\" is not ADDR:PORT\n", w))
+	}
+	return netip.AddrPortFrom(ip, uint16(n))
+}
+
+func cutLast(s string, sep byte) (before, after string, found bool) {
+	if i := strings.LastIndexByte(s, sep); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
+}
+
+// duration takes 300ms, 2s, 1m, or a bare number of seconds.
+func (a *args) duration() time.Duration {
+	w := a.next()
+	d, err := time.ParseDuration(w)
+	if err != nil {
+		if n, err2 := strconv.ParseFloat(w, 64); err2 == nil {
+			d, err = time.ParseDuration(strconv.FormatFloat(n, 'f', 9, 64) + "s")
+		}
+	}
+	if err != nil || d < 0 || d > 24*time.Hour {
+		panic(usage(1, "probe: \"%s\" is not a duration from 0 to 24h\n", w))
+	}
+	return d
+}
+
+func (p *Probe) run(t *tool) int {
+	grams, err := t.m.Probe(t.c.Net, p)
+	for _, g := range grams {
+		word := "from"
+		if p.Verb == UDPSend {
+			word = "reply from"
+		}
+		t.outf("%s %s %s\n", word, g.From, strconv.Quote(g.Data))
+	}
+	switch {
+	case err == nil:
+		if p.Verb == Ledger {
+			t.outf("balanced\n")
+		}
+		return 0
+	case errnoOf(err) != 0 && p.Verb != Ledger:
+		return t.failf(1, "probe: %s\n", errText(err))
+	}
+	return t.failf(1, "probe: %s\n", err)
+}
+
+// errnoOf returns the errno in err, 0 if there is none.
+func errnoOf(err error) syscall.Errno {
+	var errno syscall.Errno
+	errors.As(err, &errno)
+	return errno
+}
+
+// errText returns strerror's words for the errno in err.
+func errText(err error) string {
+	errno := errnoOf(err)
+	if errno == 0 {
+		return err.Error()
+	}
+	s := errno.Error()
+	return strings.ToUpper(s[:1]) + s[1:]
+}
