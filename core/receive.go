@@ -7,10 +7,10 @@ import (
 // arrive is the second door: p, in nobody's hands but the driver's, becomes a
 // packet of d's Net. It reports false if it had to drop p.
 //
-// A device changes its Net while it is down and after a grace period: what is
-// read after live was seen set stays so until this section ends. If it was not
-// set, one load still says both the Net and its ledger, or in and dropped could
-// be counted in two.
+// One load says both which Net d is in and which ledger counts for it: a device
+// may be on its way to another Net, and then in and dropped would be counted in
+// two. It comes after the look at live, or a device that was found down in one
+// Net could be up in the next, with p already in the first.
 func (d *Device) arrive(w *Worker, p *Packet) bool {
 	live := d.live.Load()
 	books := d.books.Load()

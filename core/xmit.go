@@ -120,8 +120,8 @@ func (d *Device) WakeQueue(w *Worker) {
 	q.stopped = false
 	for !q.stopped && q.packets.n > 0 {
 		p := q.packets.pop()
-		q.mu.Unlock()
 		p.books.held.Add(-1)
+		q.mu.Unlock()
 		switch { // as xmit
 		case !d.live.Load():
 			d.stats.txDropped.Add(1)
