@@ -52,3 +52,7 @@ func (d *Device) standOff() {
 		lower.uppers = &rest
 	}
 }
+
+// NetLocal reports whether d may not change its namespace.
+// Linux: dev->netns_immutable.
+func (d *Device) NetLocal() bool { return d.fixedN || d.Flags()&FlagLoopback != 0 }

@@ -209,8 +209,8 @@ func (s *Stack) list(n *netns.Net, d *Device, name string, index int) error {
 	}
 	d.name.Store(&name)
 	d.index.Store(int64(index))
+	d.net.Store(n) // before the books: see unhold
 	d.books.Store(s.ledger.Own(n))
-	d.net.Store(n)
 	d.listed = true
 	return nil
 }

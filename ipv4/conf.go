@@ -125,7 +125,6 @@ var (
 		confSharedMedia: 1, confARPEvictNoCarrier: 1}}
 	builtinDefault = devConf{v: [numConf]int32{confAcceptRedirects: 1, confSecureRedirects: 1, confSendRedirects: 1,
 		confSharedMedia: 1, confARPEvictNoCarrier: 1, confAcceptSourceRoute: 1}}
-	builtinBoth = merge(&builtinAll, &builtinDefault)
 )
 
 // merge returns what is in force at a device with its own values dev in a Net

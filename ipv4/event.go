@@ -85,7 +85,7 @@ func (s *Inet) detach(dev *device) {
 	dev.publish(nil)
 	s.FIB.DeviceGone(n, d)
 	for _, a := range held {
-		if s.FIB.AddrTypeDev(n, d, a.Local) != fib.Local {
+		if s.FIB.AddrType(n, a.Local) != fib.Local {
 			s.FIB.AddrGone(n, a.Local)
 		}
 	}

@@ -43,6 +43,10 @@ type Inet struct {
 	addrs *netns.Table[[4]byte, []*Addr] // who has an address; the lists are immutable. Linux: inet_addr_lst
 	path  pathState                      // of the packet's way
 
+	// shared by all who have not written: compiled-in values, constant
+	both  *devConf
+	parms core.NeighParms
+
 	last struct{ all, own, eff *devConf } // under rtnl; the last that merge was asked for
 }
 
@@ -70,7 +74,8 @@ type ICMPError struct {
 // of gates, EEXIST for one that is taken, EINVAL for a bad
 // [core.Config.DevconfInheritInitNet].
 func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlink.Rtnetlink, c Config) (*Inet, error) {
-	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl, devs: core.NewDevSlot[device](0)}
+	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl, devs: core.NewDevSlot[device](0),
+		both: merge(&builtinAll, &builtinDefault), parms: core.DefaultNeighParms()}
 	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags} {
 		if *p == netns.Default {
 			*p = netns.Replicated

@@ -17,6 +17,7 @@ func (s *Inet) neighOps() *core.NeighOps {
 		Construct:   s.construct,
 		Unreachable: s.unreachable,
 		Parms:       s.neighParms,
+		Changed:     s.Netlink.PublishNeigh,
 		Limits: func(n *netns.Net) (l [3]int) {
 			c := s.conf.Of(n)
 			for i := range l {
@@ -124,7 +125,7 @@ func (s *Inet) unreachable(w *core.Worker, p *core.Packet) {
 func (s *Inet) neighParms(d *core.Device) *core.NeighParms {
 	dev := s.devs.Of(d)
 	if dev == nil {
-		return &defaultParms
+		return &s.parms
 	}
 	if p := dev.parms.Load(); p != nil {
 		return p
@@ -138,16 +139,13 @@ func (s *Inet) neighParms(d *core.Device) *core.NeighParms {
 	return dev.parms.Load()
 }
 
-// defaultParms are Linux's, constant.
-var defaultParms = core.DefaultNeighParms()
-
 // defaultParms returns what the devices of n start with. In Linux all Nets have
 // those of one table, net.ipv4.neigh.default of the initial Net.
 func (s *Inet) defaultParms(n *netns.Net) *core.NeighParms {
 	if p := s.conf.Of(n).parms.Load(); p != nil {
 		return p
 	}
-	return &defaultParms
+	return &s.parms
 }
 
 // A Conflict is another station that claims an address of ours.

@@ -140,7 +140,7 @@ func (s *Inet) storeConf(n *netns.Net, dev *device, k confKey, v int32) {
 // merged returns what is in force where all and own meet, shared where it can be.
 func (s *Inet) merged(all, own *devConf) *devConf {
 	if all == &builtinAll && own == &builtinDefault {
-		return builtinBoth
+		return s.both
 	}
 	if s.last.all != all || s.last.own != own {
 		s.last.all, s.last.own, s.last.eff = all, own, merge(all, own)

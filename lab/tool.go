@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -141,9 +142,10 @@ func (b *Batch) run(t *tool) int {
 	}
 	cmds := make([]*Command, len(lines))
 	for i, l := range lines {
-		if cmds[i], err = parseBatchLine(l, t.c); err != nil {
-			t.failf(1, "%s\n", err)
-			return t.failf(1, "Command failed -:%d\n", l.Num)
+		cmds[i], err = parseBatchLine(l, t.c)
+		var u *UsageError
+		if errors.As(err, &u) { // unlike ip we have not carried out what stands before it
+			return t.fail(u)
 		}
 	}
 	status := 0
@@ -188,7 +190,11 @@ func (t *tool) run() int {
 			return t.failf(255, "Cannot open network namespace \"%s\": %s\n", t.c.Net, errText(err))
 		}
 	}
-	return t.c.Do.run(t)
+	status := t.c.Do.run(t)
+	if status != 0 && t.c.Tool == "bridge" {
+		return 255 // bridge ends with what its functions return, and that is -1
+	}
+	return status
 }
 
 // family returns the family of a dump: IPv4 unless the user has said another.

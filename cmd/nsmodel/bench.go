@@ -62,19 +62,6 @@ func benchmark(args []string) int {
 	return 0
 }
 
-// parseMixed parses flags before, between and behind the names.
-func parseMixed(fs *flag.FlagSet, args []string) (names []string, err error) {
-	for {
-		if err := fs.Parse(args); err != nil {
-			return nil, err
-		}
-		if args = fs.Args(); len(args) == 0 {
-			return names, nil
-		}
-		names, args = append(names, args[0]), args[1:]
-	}
-}
-
 // runBench measures what is wanted and writes it to out.
 func runBench(out io.Writer, sizes bench.Sizes, wanted func(*bench.Case) bool, asJSON bool) error {
 	computer := bench.ThisComputer()

@@ -20,6 +20,7 @@ func commands() []command {
 	return []command{
 		{"demo", "[--place S=P]... [--memory]", "two namespaces with one address on two real NICs, in both placements", demo},
 		{"run", "LAB [flags]", "keep a lab up on real NICs until interrupted", run},
+		{"lab", "FILE...", "run labs in virtual time and print their transcripts", labRun},
 		{"ip", "...", "one command to a running nsmodel, in iproute2's syntax", oneShot("ip")},
 		{"bridge", "...", "the same, as bridge", oneShot("bridge")},
 		{"sysctl", "...", "the same, as sysctl", oneShot("sysctl")},

@@ -387,3 +387,43 @@ func TestBridgeCollidingHash(t *testing.T) {
 		m.sys.Lock()
 	}
 }
+
+func TestBridgeStationMoves(t *testing.T) {
+	bothPlacements(t, func(t *testing.T, m *machine) {
+		_, _, e := bridged(m, 3)
+		station := wire.MAC{2, 4, 4, 4, 4, 4}
+		for i := range 2 {
+			m.frame(e[i], frameOf(wire.BroadcastMAC(), station, "I am here"))
+			m.run()
+			before := m.s.Ledger(e[1-i].Net()).In
+			m.frame(e[2], frameOf(station, e[2].Addr(), "x"))
+			m.run()
+			if m.s.Ledger(e[1-i].Net()).In != before {
+				t.Errorf("a frame for the station behind port %d went to port %d", i, 1-i)
+			}
+		}
+		// What is too old is not used, even before the timer has taken it away.
+		m.now += 300 * time.Second
+		before := m.s.Ledger(e[0].Net()).In
+		m.frame(e[2], frameOf(station, e[2].Addr(), "x"))
+		m.run()
+		if m.s.Ledger(e[0].Net()).In != before+1 {
+			t.Error("an entry was used that has expired")
+		}
+	})
+}
+
+func TestBridgeIndexReused(t *testing.T) {
+	bothPlacements(t, func(t *testing.T, m *machine) {
+		n := m.net("n")
+		br := m.add(n, "bridge", core.LinkSpec{Index: 7})
+		old := br.Addr()
+		m.ok(m.s.Unregister(br))
+		br = m.add(n, "bridge", core.LinkSpec{Index: 7})
+		list, err := m.l.FDB(br)
+		m.ok(err)
+		if len(list) != 1 || list[0].Addr == old || list[0].Addr != br.Addr() || list[0].Dev != br {
+			t.Errorf("%+v", list)
+		}
+	})
+}
