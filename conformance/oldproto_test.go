@@ -109,7 +109,7 @@ func newOld(t *testing.T, open bool) *oldMachine {
 	m.hooks = netfilter.New(m.core, netns.Default)
 	m.o = &old{core: m.core, sockets: map[byte]*oldSocket{}, hops: 8}
 	m.ok(m.o.register(m))
-	_, err := link.Register(m.core, link.Config{})
+	err := link.Register(m.core, link.Config{})
 	m.ok(err)
 	m.ok(m.sys.Boot())
 	m.w = m.core.NewWorker()

@@ -101,7 +101,11 @@ func (c *Change) run(t *tool) int {
 			if d.To == DevMaster {
 				return t.fail(invalid(d.Name, "Device does not exist\n"))
 			}
-			return t.failf(1, "Cannot find device \"%s\"\n", d.Name)
+			t.failf(1, "Cannot find device \"%s\"\n", d.Name)
+			if d.To == DevHop {
+				return t.failf(255, "Error: cannot parse nexthop\n")
+			}
+			return 1
 		}
 		setIndex(req.Msg, d, index)
 	}

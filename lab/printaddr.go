@@ -111,8 +111,6 @@ func (s *AddrShow) run(t *tool) int {
 
 // printAddrStats is printStats behind addresses: a line's end is there already.
 func (t *tool) printAddrStats(p *printer, l *netlink.Link) {
-	q := *p
-	q.b.Reset()
 	if p.json {
 		t.printStats(p, l)
 		return

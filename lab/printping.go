@@ -144,9 +144,9 @@ func (s *pingSums) add(e PingEvent) {
 func replyTime(d time.Duration) string {
 	us := d.Microseconds()
 	switch {
-	case us >= 100000:
+	case us >= 100000-50:
 		return fmt.Sprint((us + 500) / 1000)
-	case us >= 10000:
+	case us >= 10000-5:
 		us += 50
 		return fmt.Sprintf("%d.%d", us/1000, us%1000/100)
 	case us >= 1000:

@@ -109,7 +109,7 @@ func (s *RouteFlush) run(t *tool) int {
 // printRoute writes one route; what the filter has fixed is left out.
 func (t *tool) printRoute(p *printer, r *netlink.Route, f *RouteFilter) {
 	details := t.c.Opts.Details
-	any := *f == RouteFilter{} // the answer to a get
+	get := *f == RouteFilter{}
 	p.openObject()
 	if r.Type != unix.RTN_UNICAST || details {
 		p.str("type", "%s ", nameOf(typeWords, uint32(r.Type)))
@@ -118,7 +118,7 @@ func (t *tool) printRoute(p *printer, r *netlink.Route, f *RouteFilter) {
 	if r.Src.IsValid() {
 		p.str("from", "from %s ", prefixText(r.Src))
 	}
-	if r.TOS != 0 && (any || f.TOS < 0) {
+	if r.TOS != 0 && (get || f.TOS < 0) {
 		p.str("tos", "tos %s ", fmt.Sprintf("0x%02x", r.TOS))
 	}
 	if r.Gateway.IsValid() && !f.Via.IsValid() {
@@ -131,17 +131,17 @@ func (t *tool) printRoute(p *printer, r *netlink.Route, f *RouteFilter) {
 		p.str("table", "table %s ", nameOf(tableWords, r.Table))
 	}
 	if r.Flags&unix.RTM_F_CLONED == 0 {
-		if (r.Proto != unix.RTPROT_BOOT || details) && (any || f.Proto < 0) {
+		if (r.Proto != unix.RTPROT_BOOT || details) && (get || f.Proto < 0) {
 			p.str("protocol", "proto %s ", nameOf(protoWords, uint32(r.Proto)))
 		}
-		if (r.Scope != unix.RT_SCOPE_UNIVERSE || details) && (any || f.Scope < 0) {
+		if (r.Scope != unix.RT_SCOPE_UNIVERSE || details) && (get || f.Scope < 0) {
 			p.str("scope", "scope %s ", nameOf(scopeWords, uint32(r.Scope)))
 		}
 	}
 	if r.PrefSrc.IsValid() && !f.PrefSrc.IsValid() {
 		p.str("prefsrc", "src %s ", r.PrefSrc.String())
 	}
-	if r.Priority != 0 && (any || f.Metric < 0) {
+	if r.Priority != 0 && (get || f.Metric < 0) {
 		p.num("metric", "metric %d ", int64(r.Priority))
 	}
 	flags := r.Flags

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sys/unix"
-
 	"nsmodel/core/netlink"
 )
 
@@ -108,13 +106,19 @@ func (t *tool) nsids() map[string]int {
 	return ids
 }
 
-// missingNet returns the Net that a link is to go to, if there is none such.
+// missingNet returns the Net that a link, or its peer, is to go to, if there is
+// none such.
 func (t *tool) missingNet(l *netlink.Link) string {
 	for ; l != nil; l = l.Peer {
 		if l.Has&netlink.LinkNewNet == 0 {
 			continue
 		}
-		if _, err := t.m.Netns(NetnsCheck, l.NewNet); err != nil {
+		_, err := t.m.Netns(NetnsCheck, l.NewNet)
+		switch {
+		case err == nil:
+		case l.NewNet == "1": // the process 1, which lives in the initial Net
+			l.NewNet = ""
+		default:
 			return l.NewNet
 		}
 	}
@@ -195,12 +199,4 @@ func (t *tool) run() int {
 		return 255 // bridge ends with what its functions return, and that is -1
 	}
 	return status
-}
-
-// family returns the family of a dump: IPv4 unless the user has said another.
-func dumpFamily(f uint8) uint8 {
-	if f == unix.AF_UNSPEC {
-		return unix.AF_INET
-	}
-	return f
 }

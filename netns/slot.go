@@ -199,4 +199,5 @@ type subsystem struct {
 	enter   func(*Net) error
 	preExit func(*Net)
 	exit    func(*Net)
+	entries func() int // of a tagged table
 }

@@ -94,13 +94,19 @@ func (s *System) Config() Config { return s.config }
 type Subsystem struct {
 	Name  string
 	Place Placement // Tagged or Replicated
+	// Entries is how many entries the shared home of a tagged table holds, of all
+	// Nets; of anything else 0, for an own home goes with its Net.
+	Entries int
 }
 
 // Subsystems lists what has registered, in that order.
 func (s *System) Subsystems() []Subsystem {
 	list := make([]Subsystem, len(s.subs))
 	for i := range s.subs {
-		list[i] = Subsystem{s.subs[i].name, s.subs[i].place}
+		list[i] = Subsystem{Name: s.subs[i].name, Place: s.subs[i].place}
+		if f := s.subs[i].entries; f != nil {
+			list[i].Entries = f()
+		}
 	}
 	return list
 }

@@ -37,6 +37,14 @@ func NewTable[K comparable, V any](s *System, name string, place Placement, sum 
 			}
 		},
 	}, true)
+	if place == Tagged {
+		shared := s.template[t.slot.i].(*hash[K, V])
+		s.subs[len(s.subs)-1].entries = func() int {
+			shared.mu.Lock()
+			defer shared.mu.Unlock()
+			return shared.size
+		}
+	}
 	return t
 }
 

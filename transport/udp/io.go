@@ -282,3 +282,11 @@ func (u *UDP) Sockets(n *netns.Net) []*Conn {
 	}
 	return all
 }
+
+// Closed reports whether the socket was closed, by its user or by the end of its
+// Net.
+func (c *Conn) Closed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
