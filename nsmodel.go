@@ -96,6 +96,9 @@ func New(c Config) (*Machine, error) {
 		return nil, fmt.Errorf("nsmodel: link: %w", err)
 	}
 	m.Links = link.Of(m.Core)
+	if err := m.fdbMessages(); err != nil {
+		return nil, fmt.Errorf("nsmodel: bridge fdb: %w", err)
+	}
 	if err := netlink.HandleCore(m.Netlink, m.Core); err != nil {
 		return nil, fmt.Errorf("nsmodel: netlink: %w", err)
 	}

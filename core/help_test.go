@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -120,25 +121,26 @@ func (m *machine) kill(name string) {
 // pairEnd is the test's veth: what it sends is queued at its peer, and it dies
 // with it. Down, its frames are lost.
 type pairEnd struct {
-	peer  *Device
+	peer  atomic.Pointer[Device]
 	moves []string
 	stay  error
 }
 
 func (e *pairEnd) Xmit(w *Worker, _ *Device, p *Packet) {
-	if e.peer == nil {
+	peer := e.peer.Load()
+	if peer == nil {
 		w.Release(p)
 		return
 	}
-	e.peer.Queue(w, p)
+	peer.Queue(w, p)
 }
 
 func (e *pairEnd) Leave(*Device) []*Device {
-	peer := e.peer
+	peer := e.peer.Swap(nil)
 	if peer == nil {
 		return nil
 	}
-	e.peer, peer.driver.(*pairEnd).peer = nil, nil
+	peer.driver.(*pairEnd).peer.Store(nil)
 	return []*Device{peer}
 }
 
@@ -153,7 +155,8 @@ func (m *machine) pair(n *netns.Net, name string, in *netns.Net, peer string) (a
 	x, y := new(pairEnd), new(pairEnd)
 	a = m.add(n, DeviceSpec{Name: name, Driver: x, Carrier: true})
 	b = m.add(in, DeviceSpec{Name: peer, Driver: y, Carrier: true})
-	x.peer, y.peer = b, a
+	x.peer.Store(b)
+	y.peer.Store(a)
 	m.ok(m.s.SetUp(a))
 	m.ok(m.s.SetUp(b))
 	return a, b
@@ -354,3 +357,12 @@ func stateName(s NeighState) string {
 	return map[NeighState]string{NudNone: "NONE", NudIncomplete: "INCOMPLETE", NudReachable: "REACHABLE", NudStale: "STALE", NudDelay: "DELAY",
 		NudProbe: "PROBE", NudFailed: "FAILED", NudNoARP: "NOARP", NudPermanent: "PERMANENT"}[s]
 }
+
+// addr4 is 10.0.0.x, or further on in 10/8.
+func addr4(x int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(x >> 16), byte(x >> 8), byte(x)})
+}
+
+func addrOf(a [4]byte) netip.Addr { return netip.AddrFrom4(a) }
+
+func netnsConfig(seed uint64) netns.Config { return netns.Config{Seed: seed} }

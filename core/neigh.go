@@ -1,7 +1,8 @@
 package core
 
 import (
-	"fmt"
+	"encoding/binary"
+	"math/bits"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -103,6 +104,22 @@ type neighKey struct {
 	addr netip.Addr
 }
 
+// neighHash returns a keyed hash, since strangers choose the addresses. It is
+// maphash's own construction (fold a product with a secret) for what an IPv4
+// address and a device come to, without the call. Linux: arp_hashfn, hash_rnd.
+func neighHash() func(neighKey) uint64 {
+	long, secret := netns.Keyed[neighKey](), netns.Keyed[int]()
+	a, b := secret(0), secret(1)|1
+	return func(k neighKey) uint64 {
+		if !k.addr.Is4() {
+			return long(k)
+		}
+		v := k.addr.As4()
+		hi, lo := bits.Mul64(a^(uint64(k.dev)<<32|uint64(binary.BigEndian.Uint32(v[:]))), b)
+		return hi ^ lo
+	}
+}
+
 // A Neighbour is a station on a device's link and what is known of its
 // hardware address. Linux: struct neighbour, include/net/neighbour.h.
 type Neighbour struct {
@@ -153,7 +170,7 @@ type neighNet struct {
 }
 
 func (s *Stack) initNeigh(place netns.Placement) {
-	s.neigh = netns.NewTable[neighKey, *Neighbour](s.Sys, "neigh", place, netns.Keyed[neighKey]())
+	s.neigh = netns.NewTable[neighKey, *Neighbour](s.Sys, "neigh", place, neighHash())
 	s.proxies = netns.NewTable[neighKey, *Device](s.Sys, "neighproxy", place, netns.Keyed[neighKey]())
 	s.neighs = netns.NewCell(s.Sys, "neighgc", netns.Replicated, func(n *netns.Net) *neighNet {
 		c := new(neighNet)
@@ -176,35 +193,6 @@ func (nb *Neighbour) Addr() netip.Addr { return nb.addr }
 
 // Net returns the neighbour's namespace.
 func (nb *Neighbour) Net() *netns.Net { return nb.net }
-
-// A NeighInfo is a neighbour as a dump shows it.
-type NeighInfo struct {
-	Dev    *Device
-	Addr   netip.Addr
-	MAC    wire.MAC
-	State  NeighState
-	Router bool
-	Probes int
-	Used, Confirmed,
-	Updated time.Duration
-}
-
-// Info returns the neighbour's state at this moment.
-func (nb *Neighbour) Info() NeighInfo {
-	nb.mu.Lock()
-	defer nb.mu.Unlock()
-	return NeighInfo{Dev: nb.dev, Addr: nb.addr, MAC: nb.mac, State: nb.state, Router: nb.router, Probes: nb.probes,
-		Used: time.Duration(nb.used.Load()), Confirmed: nb.confirmed, Updated: nb.updated}
-}
-
-// Neighbours returns n's neighbours in the order in which they came.
-func (s *Stack) Neighbours(n *netns.Net) []*Neighbour {
-	var all []*Neighbour
-	for _, nb := range s.neigh.All(n) {
-		all = append(all, nb)
-	}
-	return all
-}
 
 // Neighbour returns the entry of a at d, or nil. Linux: neigh_lookup.
 func (s *Stack) Neighbour(d *Device, a netip.Addr) *Neighbour {
@@ -409,6 +397,3 @@ func (nb *Neighbour) unreachable(w *Worker, p *Packet) {
 	}
 	w.Drop(p, NeighbourFailed)
 }
-
-// String returns the neighbour as `ip neigh` names it.
-func (nb *Neighbour) String() string { return fmt.Sprintf("%v dev %s", nb.addr, nb.dev.Name()) }

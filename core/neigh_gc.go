@@ -115,10 +115,9 @@ func (s *Stack) neighSweepLater(n *netns.Net, now time.Duration) {
 	c := s.neighs.Own(n)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sweep.Pending() {
-		return
+	if !c.sweep.Pending() {
+		c.sweep.Reset(now + 15*time.Second)
 	}
-	c.sweep.Reset(now + 15*time.Second)
 }
 
 // periodicGC takes away entries that failed or were not used for gc_stale_time,

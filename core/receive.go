@@ -7,10 +7,12 @@ import (
 // arrive is the second door: p, in nobody's hands but the driver's, becomes a
 // packet of d's Net. It reports false if it had to drop p.
 //
-// One load says both which Net d is in and which ledger counts for it: a device
-// may be on its way to another Net, and then in and dropped would be counted in
-// two.
+// A device changes its Net while it is down and after a grace period: what is
+// read after live was seen set stays so until this section ends. If it was not
+// set, one load still says both the Net and its ledger, or in and dropped could
+// be counted in two.
 func (d *Device) arrive(w *Worker, p *Packet) bool {
+	live := d.live.Load()
 	books := d.books.Load()
 	if p.Dev != d || p.net != books.net { // else it is a loopback, and did not leave
 		p.scrub(p.net != books.net)
@@ -20,7 +22,7 @@ func (d *Device) arrive(w *Worker, p *Packet) bool {
 	p.Type = ToHost // until the frame is looked at; never Looped
 	p.InIndex = int(d.index.Load())
 	books.in.Add(1)
-	if !d.live.Load() {
+	if !live {
 		d.stats.rxDropped.Add(1)
 		w.Drop(p, DeviceDown)
 		return false

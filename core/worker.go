@@ -81,6 +81,14 @@ func (w *Worker) Attach(p Poller) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pollers = append(w.pollers[:len(w.pollers):len(w.pollers)], p)
+	w.wakeUp() // or it would sleep on without p's file
+}
+
+// wakeUp wakes w if it sleeps.
+func (w *Worker) wakeUp() {
+	if f := w.Stack.wake.Load(); f != nil {
+		(*f)(w)
+	}
 }
 
 // Detach takes it away again; the caller then waits for a grace period before
@@ -95,6 +103,7 @@ func (w *Worker) Detach(p Poller) {
 		}
 	}
 	w.pollers = rest
+	w.wakeUp()
 }
 
 // Poll does up to budget packets of work at time now: frames from drivers and

@@ -26,6 +26,11 @@ func (d *Device) xmit(w *Worker, p *Packet) {
 		w.Drop(p, DeviceDown)
 		return
 	}
+	if p.net != d.net.Load() { // d has moved since the caller found it
+		d.stats.txDropped.Add(1)
+		w.Drop(p, DeviceMoved)
+		return
+	}
 	if d.flags.Load()&FlagLowerUp == 0 { // Linux: noop_qdisc
 		d.stats.txDropped.Add(1)
 		w.Drop(p, NoCarrier)
@@ -115,9 +120,18 @@ func (d *Device) WakeQueue(w *Worker) {
 	q.stopped = false
 	for !q.stopped && q.packets.n > 0 {
 		p := q.packets.pop()
-		p.books.held.Add(-1)
 		q.mu.Unlock()
-		d.send(w, p)
+		p.books.held.Add(-1)
+		switch { // as xmit
+		case !d.live.Load():
+			d.stats.txDropped.Add(1)
+			w.Drop(p, DeviceDown)
+		case p.net != d.net.Load():
+			d.stats.txDropped.Add(1)
+			w.Drop(p, DeviceMoved)
+		default:
+			d.send(w, p)
+		}
 		q.mu.Lock()
 	}
 	q.mu.Unlock()

@@ -77,6 +77,7 @@ func (h *Host) Netns(op lab.NetnsOp, name string) ([]string, error) {
 	case lab.NetnsDelete:
 		err := h.M.DeleteNet(name)
 		h.settle()
+		h.Forget()
 		return nil, err
 	case lab.NetnsCheck:
 		n, err := h.net(name)
@@ -217,4 +218,24 @@ func sortKeys(keys []serviceKey) {
 		}
 		return a.addr.Compare(b.addr)
 	})
+}
+
+// Forget drops what commands left behind in Nets that are gone.
+func (h *Host) Forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for k, s := range h.services {
+		if s.conn.Closed() {
+			delete(h.services, k)
+		}
+	}
+	for k := range h.captures {
+		if n, err := h.M.Sys.ByID(k.net); err == nil {
+			n.Put()
+			continue
+		}
+		c := h.captures[k]
+		delete(h.captures, k)
+		_ = c.stop(h.M) // the device is gone; what was captured is written
+	}
 }

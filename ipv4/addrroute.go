@@ -67,7 +67,7 @@ func (s *Inet) delRoutes(dev *device, a *Addr, prim *Addr) {
 	}
 	s.kernelUnroute(dev, fib.Local, netip.PrefixFrom(a.Local, 32), prim)
 	n := dev.dev.Net()
-	if going == nil && s.FIB.AddrTypeDev(n, dev.dev, a.Local) != fib.Local {
+	if going == nil && s.FIB.AddrType(n, a.Local) != fib.Local {
 		s.FIB.AddrGone(n, a.Local)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"nsmodel/core"
 	"nsmodel/core/wire"
 	"nsmodel/fib"
+	"nsmodel/netns"
 )
 
 // receiveOptions checks the options of a packet that was routed, records in
@@ -26,13 +27,17 @@ func (s *Inet) receiveOptions(w *core.Worker, p *core.Packet, ip wire.IPv4, in *
 	if set.RR != 0 || set.TS != 0 {
 		own = as4(s.ReplySource(p, ip))
 	}
-	if o := option(ip, set.RR); o != nil && int(o[2]) <= len(o) {
-		copy(o[o[2]-1:], own[:])
-		o[2] += 4
+	if recordRoute(option(ip, set.RR), own) {
 		p.Opts[optFlags] |= flagAddrRR
 	}
 	if o := option(ip, set.TS); o != nil {
-		s.recordTime(w, p, o, own)
+		if int(o[2]) > len(o) {
+			if o[3]>>4 != 15 { // a prespecified list may be full in silence
+				o[3] += 1 << 4
+			}
+		} else if s.recordTime(w, p.Net(), o, own) && o[3]&15 == wire.OptTSAddr {
+			p.Opts[optFlags] |= flagAddrTS
+		}
 	}
 	if set.RR != 0 || set.TS != 0 {
 		ip.FillChecksum()
@@ -57,33 +62,53 @@ func option(ip wire.IPv4, at uint8) []byte {
 	return o[:o[1]:o[1]]
 }
 
-// recordTime fills in the next entry of a timestamp option, or counts that
-// there was no room.
-func (s *Inet) recordTime(w *core.Worker, p *core.Packet, o []byte, own [4]byte) {
-	if int(o[2]) > len(o) {
-		if o[3]>>4 != 15 {
-			o[3] += 1 << 4
-		}
-		return
+// recordRoute enters an address in a record route option, and reports whether
+// there was room.
+func recordRoute(o []byte, own [4]byte) bool {
+	if o == nil || int(o[2])+3 > len(o) {
+		return false
 	}
-	at, size := o[o[2]-1:], uint8(8)
+	copy(o[o[2]-1:], own[:])
+	o[2] += 4
+	return true
+}
+
+// recordTime fills in the next entry of a timestamp option that has room, and
+// reports whether it did: not if the entry waits for another host.
+func (s *Inet) recordTime(w *core.Worker, n *netns.Net, o []byte, own [4]byte) bool {
+	at, now := o[o[2]-1:], timestamp(w.Now())
 	switch o[3] & 15 {
 	case wire.OptTSOnly:
-		size = 4
-		binary.BigEndian.PutUint32(at, timestamp(w.Now()))
+		binary.BigEndian.PutUint32(at, now)
+		o[2] += 4
+		return true
 	case wire.OptTSAddr:
 		copy(at, own[:])
-		binary.BigEndian.PutUint32(at[4:], timestamp(w.Now()))
-		p.Opts[optFlags] |= flagAddrTS
 	case wire.OptTSPrespec:
-		if s.AddrType(p.Net(), [4]byte(at[:4])) == fib.Unicast {
-			return // it waits for another host
+		if s.AddrType(n, [4]byte(at[:4])) == fib.Unicast {
+			return false
 		}
-		binary.BigEndian.PutUint32(at[4:], timestamp(w.Now()))
 	default:
-		return
+		return false
 	}
-	o[2] += size
+	binary.BigEndian.PutUint32(at[4:], now)
+	o[2] += 8
+	return true
+}
+
+// sendOptions enters our own address and time in the options of a packet that
+// we send; false for options that make no sense. Linux: ip_options_build.
+func (s *Inet) sendOptions(w *core.Worker, n *netns.Net, ip wire.IPv4) bool {
+	set, _, ok := ip.CheckOptions()
+	if !ok {
+		return false
+	}
+	recordRoute(option(ip, set.RR), ip.Src4())
+	if o := option(ip, set.TS); o != nil && int(o[2]) <= len(o) {
+		s.recordTime(w, n, o, ip.Src4())
+	}
+	ip.FillChecksum()
+	return true
 }
 
 // followSource goes on to the next hop of a source route. Linux:

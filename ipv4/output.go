@@ -71,7 +71,11 @@ func (s *Inet) Send(w *core.Worker, p *core.Packet, rt *Route, o *SendOptions) e
 			f.TTL = 1
 		}
 	}
-	wire.PutIPv4(p.Bytes(), f)
+	ip, _ := wire.PutIPv4(p.Bytes(), f)
+	if len(f.Options) > 0 && !s.sendOptions(w, n, ip) {
+		w.Drop(p, core.BadIPHeader)
+		return syscall.EINVAL
+	}
 	p.SetL3(0)
 	p.SetL4(hdr)
 	p.Protocol, p.Dev, p.Mark, p.Priority = wire.EtherTypeIPv4, rt.Dev, o.Mark, o.Priority

@@ -95,6 +95,7 @@ type FDBShow struct {
 	Bridge, Port string
 	VLAN         uint16
 	State        int // -1: any; unix.NUD_*
+	Dynamic      bool
 }
 
 func parseFDB(a *args) Action {
@@ -181,7 +182,7 @@ func parseFDBShow(a *args) Action {
 		case w == "vlan":
 			f.VLAN = uint16(a.number(16, "invalid VLAN id"))
 		case w == "dynamic":
-			f.State = unix.NUD_REACHABLE
+			f.Dynamic = true
 		case w == "state":
 			switch v := a.next(); v {
 			case "permanent":

@@ -9,6 +9,7 @@ import (
 // A Command is a parsed command line. Parsing has looked at nothing but its
 // words; names of devices and Nets are looked up when it runs.
 type Command struct {
+	Tool string // ip, bridge, sysctl, ping or probe
 	Net  string // where it acts, "" in the initial Net
 	Opts Options
 	Do   Action
@@ -78,20 +79,18 @@ func takesInput(do Action) bool {
 
 // parseTool parses from the tool's name on, for use in net.
 func parseTool(a *args, net string) (*Command, error) {
-	switch tool := a.next(); tool {
-	case "ip":
-		return parseIP(a, net), nil
-	case "bridge":
-		return parseBridge(a, net), nil
-	case "sysctl":
-		return parseSysctl(a, net), nil
-	case "ping":
-		return parsePing(a, net), nil
-	case "probe":
-		return parseProbe(a, net), nil
-	default:
+	tool := a.next()
+	parse := map[string]func(*args, string) *Command{
+		"ip": parseIP, "bridge": parseBridge, "sysctl": parseSysctl, "ping": parsePing, "probe": parseProbe,
+	}[tool]
+	if parse == nil {
 		return nil, fmt.Errorf("unknown command %q (a lab knows ip, bridge, sysctl, ping and probe)", tool)
 	}
+	c := parse(a, net)
+	if c.Tool == "" { // ip netns exec has set it
+		c.Tool = tool
+	}
+	return c, nil
 }
 
 func (c *Change) run(t *tool) int {
@@ -102,7 +101,11 @@ func (c *Change) run(t *tool) int {
 			if d.To == DevMaster {
 				return t.fail(invalid(d.Name, "Device does not exist\n"))
 			}
-			return t.failf(1, "Cannot find device \"%s\"\n", d.Name)
+			t.failf(1, "Cannot find device \"%s\"\n", d.Name)
+			if d.To == DevHop {
+				return t.failf(255, "Error: cannot parse nexthop\n")
+			}
+			return 1
 		}
 		setIndex(req.Msg, d, index)
 	}

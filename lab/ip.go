@@ -115,7 +115,7 @@ func parseFamily(w string) uint8 {
 	case "help":
 		panic(usage(255, "%s", ipHelp))
 	}
-	panic(invalid(w, "invalid protocol family\n"))
+	panic(invalid(w, "invalid protocol family"))
 }
 
 func parseObject(a *args, c *Command) Action {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"slices"
 	"strings"
 
 	"nsmodel/core/netlink"
@@ -88,7 +89,7 @@ func parseExec(a *args, c *Command) Action {
 	if c.Opts.All {
 		return &ExecAll{inner}
 	}
-	c.Net, c.Opts = inner.Net, inner.Opts
+	c.Tool, c.Net, c.Opts = inner.Tool, inner.Net, inner.Opts
 	return inner.Do
 }
 
@@ -121,6 +122,9 @@ func (n *Netns) list(t *tool) int {
 		return t.kernel(err)
 	}
 	ids := t.nsids()
+	if n.Verb == "list-id" {
+		slices.SortStableFunc(names, func(a, b string) int { return ids[a] - ids[b] })
+	}
 	p := t.printer()
 	p.openList()
 	for _, name := range names {

@@ -53,10 +53,10 @@ func parseRoute(a *args, c *Command) Action {
 }
 
 type routeParser struct {
-	r                               *netlink.Route
-	dst, dev                        string
-	devs                            []Dev
-	table, scoped, gateway, mtuLock bool
+	r                      *netlink.Route
+	dst, dev               string
+	devs                   []Dev
+	table, scoped, gateway bool
 }
 
 func parseRouteChange(a *args, c *Command, op netlink.Op, flags netlink.Flags) Action {

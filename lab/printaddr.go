@@ -111,8 +111,6 @@ func (s *AddrShow) run(t *tool) int {
 
 // printAddrStats is printStats behind addresses: a line's end is there already.
 func (t *tool) printAddrStats(p *printer, l *netlink.Link) {
-	q := *p
-	q.b.Reset()
 	if p.json {
 		t.printStats(p, l)
 		return
@@ -129,6 +127,7 @@ func (t *tool) printAddr(p *printer, l *netlink.Link, a *netlink.Addr) {
 	if o.Brief {
 		t.printLocal(p, a, "%s")
 		p.num("prefixlen", "/%d ", int64(a.Prefix))
+		printAddrMetric(p, a)
 		return
 	}
 	if o.Oneline {
@@ -142,9 +141,7 @@ func (t *tool) printAddr(p *printer, l *netlink.Link, a *netlink.Addr) {
 	p.str("family", "    %s ", family)
 	t.printLocal(p, a, "%s")
 	p.num("prefixlen", "/%d ", int64(a.Prefix))
-	if a.Metric != 0 {
-		p.num("metric", "metric %d ", int64(a.Metric))
-	}
+	printAddrMetric(p, a)
 	if a.Broadcast.IsValid() {
 		p.str("broadcast", "brd %s ", a.Broadcast.String())
 	}
@@ -159,6 +156,12 @@ func (t *tool) printAddr(p *printer, l *netlink.Link, a *netlink.Addr) {
 		printLifetime(p, "preferred_life_time", " preferred_lft ", a.Preferred)
 	}
 	p.text("\n")
+}
+
+func printAddrMetric(p *printer, a *netlink.Addr) {
+	if a.Metric != 0 {
+		p.num("metric", "metric %d ", int64(a.Metric))
+	}
 }
 
 // printLocal writes an address and its peer.
@@ -230,11 +233,11 @@ func (s *AddrFlush) run(t *tool) int {
 			count++
 		}
 	}
-	return t.flushed(count)
+	return t.flushed(count, "addresses")
 }
 
 // flushed says how much went, if the user has asked for statistics.
-func (t *tool) flushed(count int) int {
+func (t *tool) flushed(count int, what string) int {
 	if t.c.Opts.Stats == 0 {
 		return 0
 	}
@@ -242,6 +245,6 @@ func (t *tool) flushed(count int) int {
 		t.outf("Nothing to flush.\n")
 		return 0
 	}
-	t.outf("\n*** Round 1, deleting %d entries ***\n*** Flush is complete after 1 round ***\n", count)
+	t.outf("\n*** Round 1, deleting %d %s ***\n*** Flush is complete after 1 round ***\n", count, what)
 	return 0
 }

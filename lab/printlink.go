@@ -202,7 +202,7 @@ func (t *tool) printLink(p *printer, l *netlink.Link, mode bool, family uint8) {
 	if t.c.Opts.Details {
 		t.printDetails(p, l)
 	}
-	if l.Alias != "" {
+	if l.Alias != "" && mode {
 		p.nl()
 		p.str("ifalias", "    alias %s", l.Alias)
 	}

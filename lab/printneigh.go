@@ -89,7 +89,7 @@ func (s *NeighFlush) run(t *tool) int {
 			return t.kernel(err)
 		}
 	}
-	return t.flushed(len(ns))
+	return t.flushed(len(ns), "entries")
 }
 
 func (s *NeighGet) run(t *tool) int {
@@ -186,8 +186,9 @@ func (s *FDBShow) run(t *tool) int {
 	for _, m := range msgs {
 		n, ok := m.(*netlink.Neigh)
 		if !ok || n.Family != unix.AF_BRIDGE || port != 0 && n.Index != port ||
-			bridge != 0 && n.Master != bridge && n.Index != bridge ||
-			s.VLAN != 0 && s.VLAN != n.VLAN || s.State >= 0 && n.State&uint16(s.State) == 0 {
+			bridge != 0 && n.Master != bridge && n.Index != bridge && t.masterOf(n.Index) != bridge ||
+			s.VLAN != 0 && s.VLAN != n.VLAN || s.State >= 0 && n.State&uint16(s.State) == 0 ||
+			s.Dynamic && n.State&unix.NUD_PERMANENT != 0 {
 			continue
 		}
 		t.printFDB(p, n, port == 0)

@@ -36,7 +36,7 @@ func (f *RouteFilter) matches(r *netlink.Route) bool {
 		f.TOS >= 0 && f.TOS != int(r.TOS),
 		f.Via.IsValid() && f.Via != r.Gateway,
 		f.PrefSrc.IsValid() && f.PrefSrc != r.PrefSrc,
-		f.IDev != 0 && !usesDevice(r, f.IDev):
+		f.IDev != 0 && f.IDev != r.OIF: // a route of several hops is in no device's list
 		return false
 	}
 	return f.within(dst)
@@ -51,15 +51,6 @@ func (f *RouteFilter) within(dst netip.Prefix) bool {
 		return false
 	}
 	return !f.Match.IsValid() || dst.Bits() <= f.Match.Bits() && dst.Contains(f.Match.Addr())
-}
-
-func usesDevice(r *netlink.Route, index int) bool {
-	for _, h := range r.Multipath {
-		if h.Index == index {
-			return true
-		}
-	}
-	return r.OIF == index
 }
 
 // routes asks for the routes of a filter; with a status the command ends.
@@ -112,13 +103,13 @@ func (s *RouteFlush) run(t *tool) int {
 			return t.kernel(err)
 		}
 	}
-	return t.flushed(len(rs))
+	return t.flushed(len(rs), "entries")
 }
 
 // printRoute writes one route; what the filter has fixed is left out.
 func (t *tool) printRoute(p *printer, r *netlink.Route, f *RouteFilter) {
 	details := t.c.Opts.Details
-	any := *f == RouteFilter{} // the answer to a get
+	get := *f == RouteFilter{}
 	p.openObject()
 	if r.Type != unix.RTN_UNICAST || details {
 		p.str("type", "%s ", nameOf(typeWords, uint32(r.Type)))
@@ -127,7 +118,7 @@ func (t *tool) printRoute(p *printer, r *netlink.Route, f *RouteFilter) {
 	if r.Src.IsValid() {
 		p.str("from", "from %s ", prefixText(r.Src))
 	}
-	if r.TOS != 0 && (any || f.TOS < 0) {
+	if r.TOS != 0 && (get || f.TOS < 0) {
 		p.str("tos", "tos %s ", fmt.Sprintf("0x%02x", r.TOS))
 	}
 	if r.Gateway.IsValid() && !f.Via.IsValid() {
@@ -140,20 +131,24 @@ func (t *tool) printRoute(p *printer, r *netlink.Route, f *RouteFilter) {
 		p.str("table", "table %s ", nameOf(tableWords, r.Table))
 	}
 	if r.Flags&unix.RTM_F_CLONED == 0 {
-		if (r.Proto != unix.RTPROT_BOOT || details) && (any || f.Proto < 0) {
+		if (r.Proto != unix.RTPROT_BOOT || details) && (get || f.Proto < 0) {
 			p.str("protocol", "proto %s ", nameOf(protoWords, uint32(r.Proto)))
 		}
-		if (r.Scope != unix.RT_SCOPE_UNIVERSE || details) && (any || f.Scope < 0) {
+		if (r.Scope != unix.RT_SCOPE_UNIVERSE || details) && (get || f.Scope < 0) {
 			p.str("scope", "scope %s ", nameOf(scopeWords, uint32(r.Scope)))
 		}
 	}
 	if r.PrefSrc.IsValid() && !f.PrefSrc.IsValid() {
 		p.str("prefsrc", "src %s ", r.PrefSrc.String())
 	}
-	if r.Priority != 0 && (any || f.Metric < 0) {
+	if r.Priority != 0 && (get || f.Metric < 0) {
 		p.num("metric", "metric %d ", int64(r.Priority))
 	}
-	printHopFlags(p, r.Flags)
+	flags := r.Flags
+	if r.Type == unix.RTN_MULTICAST && flags&unix.RTM_F_CLONED != 0 {
+		flags |= unix.RTM_F_OFFLOAD_FAILED // the kernel's RTCF_MULTICAST is the same bit
+	}
+	printHopFlags(p, flags)
 	t.printRouteRest(p, r)
 	p.text("\n")
 	p.closeObject()
@@ -231,6 +226,7 @@ var hopFlagNames = []word{
 	{unix.RTNH_F_DEAD, "dead"}, {unix.RTNH_F_ONLINK, "onlink"}, {unix.RTNH_F_PERVASIVE, "pervasive"},
 	{unix.RTNH_F_OFFLOAD, "offload"}, {unix.RTNH_F_TRAP, "trap"}, {unix.RTM_F_NOTIFY, "notify"},
 	{unix.RTNH_F_LINKDOWN, "linkdown"}, {unix.RTNH_F_UNRESOLVED, "unresolved"},
+	{unix.RTM_F_OFFLOAD, "rt_offload"}, {unix.RTM_F_TRAP, "rt_trap"}, {unix.RTM_F_OFFLOAD_FAILED, "rt_offload_failed"},
 }
 
 func printHopFlags(p *printer, flags uint32) {
@@ -252,9 +248,6 @@ func printCacheFlags(p *printer, r *netlink.Route) {
 		flags = []string{"local"}
 	case unix.RTN_BROADCAST:
 		flags = []string{"local", "brd"}
-		if r.IIF != 0 {
-			flags = []string{"brd", "src-direct"}
-		}
 	case unix.RTN_MULTICAST:
 		flags = []string{"mc"}
 	}
@@ -297,9 +290,6 @@ func printMetrics(p *printer, r *netlink.Route) {
 		p.text("%s ", m.key)
 		if r.Locked&(1<<m.bit) != 0 {
 			p.text("lock ")
-			if p.json {
-				p.str(m.key, "", "lock")
-			}
 		}
 		p.num(m.key, "%d ", int64(m.v))
 	}

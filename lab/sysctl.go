@@ -77,9 +77,11 @@ func (s *Sysctls) run(t *tool) int {
 		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
 		one := 0
 		switch {
-		case set && key != "" && value != "":
+		case set && key == "":
+			one = 1
+		case set:
 			one = s.write(t, key, value)
-		case set || s.Write:
+		case s.Write:
 			one = t.failf(1, "sysctl: command line(0): invalid syntax, continuing...\n")
 		default:
 			one = s.read(t, key)

@@ -2,9 +2,8 @@ package lab
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-
-	"golang.org/x/sys/unix"
 
 	"nsmodel/core/netlink"
 )
@@ -82,17 +81,20 @@ func (t *tool) name(index int) string {
 	return fmt.Sprintf("if%d", index)
 }
 
+// known asks for the device with an index, once. iproute2: ll_link_get.
 func (t *tool) known(index int) *netlink.Link {
+	if l, ok := t.links[index]; ok {
+		return l
+	}
 	if t.links == nil {
 		t.links = make(map[int]*netlink.Link)
-		msgs, _ := t.dump(&netlink.Link{})
-		for _, m := range msgs {
-			if l, ok := m.(*netlink.Link); ok {
-				t.links[l.Index] = l
-			}
-		}
 	}
-	return t.links[index]
+	var found *netlink.Link
+	if msgs, err := t.netlink(&netlink.Request{Op: netlink.Get, Msg: &netlink.Link{Index: index}}); err == nil && len(msgs) > 0 {
+		found, _ = msgs[0].(*netlink.Link)
+	}
+	t.links[index] = found
+	return found
 }
 
 // nsids returns the numbers by which this Net knows the named ones.
@@ -107,13 +109,19 @@ func (t *tool) nsids() map[string]int {
 	return ids
 }
 
-// missingNet returns the Net that a link is to go to, if there is none such.
+// missingNet returns the Net that a link, or its peer, is to go to, if there is
+// none such.
 func (t *tool) missingNet(l *netlink.Link) string {
 	for ; l != nil; l = l.Peer {
 		if l.Has&netlink.LinkNewNet == 0 {
 			continue
 		}
-		if _, err := t.m.Netns(NetnsCheck, l.NewNet); err != nil {
+		_, err := t.m.Netns(NetnsCheck, l.NewNet)
+		switch {
+		case err == nil:
+		case l.NewNet == "1": // the process 1, which lives in the initial Net
+			l.NewNet = ""
+		default:
 			return l.NewNet
 		}
 	}
@@ -141,9 +149,10 @@ func (b *Batch) run(t *tool) int {
 	}
 	cmds := make([]*Command, len(lines))
 	for i, l := range lines {
-		if cmds[i], err = parseBatchLine(l, t.c); err != nil {
-			t.failf(1, "%s\n", err)
-			return t.failf(1, "Command failed -:%d\n", l.Num)
+		cmds[i], err = parseBatchLine(l, t.c)
+		var u *UsageError
+		if errors.As(err, &u) { // unlike ip we have not carried out what stands before it
+			return t.fail(u)
 		}
 	}
 	status := 0
@@ -188,13 +197,9 @@ func (t *tool) run() int {
 			return t.failf(255, "Cannot open network namespace \"%s\": %s\n", t.c.Net, errText(err))
 		}
 	}
-	return t.c.Do.run(t)
-}
-
-// family returns the family of a dump: IPv4 unless the user has said another.
-func dumpFamily(f uint8) uint8 {
-	if f == unix.AF_UNSPEC {
-		return unix.AF_INET
+	status := t.c.Do.run(t)
+	if status != 0 && t.c.Tool == "bridge" {
+		return 255 // bridge ends with what its functions return, and that is -1
 	}
-	return f
+	return status
 }

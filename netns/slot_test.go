@@ -54,7 +54,7 @@ func TestSubsystems(t *testing.T) {
 	Register(s, Ops[int]{Name: "a", Make: func() *int { return new(int) }})
 	NewTable[int, int](s, "b", Tagged, sumInt)
 	NewCell(s, "c", Replicated, func(*Net) *int { return new(int) })
-	want := []Subsystem{{"a", Replicated}, {"b", Tagged}, {"c", Replicated}}
+	want := []Subsystem{{Name: "a", Place: Replicated}, {Name: "b", Place: Tagged}, {Name: "c", Place: Replicated}}
 	got := s.Subsystems()
 	for i := range want {
 		if got[i] != want[i] {

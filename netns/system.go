@@ -39,8 +39,8 @@ type System struct {
 
 	// under rtnl; subs and template are fixed once sealed
 	subs     []subsystem
-	slots    int   // of template in use
-	template homes // what a new Net starts with: shared homes and empty ones
+	slots    int               // of template in use
+	template [numShelves]shelf // what a new Net starts with: shared homes and empty ones
 	sealed   bool
 	last     ID
 	batch    []*Net // Reap's scratch
@@ -94,13 +94,19 @@ func (s *System) Config() Config { return s.config }
 type Subsystem struct {
 	Name  string
 	Place Placement // Tagged or Replicated
+	// Entries is how many entries the shared home of a tagged table holds, of all
+	// Nets; of anything else 0, for an own home goes with its Net.
+	Entries int
 }
 
 // Subsystems lists what has registered, in that order.
 func (s *System) Subsystems() []Subsystem {
 	list := make([]Subsystem, len(s.subs))
 	for i := range s.subs {
-		list[i] = Subsystem{s.subs[i].name, s.subs[i].place}
+		list[i] = Subsystem{Name: s.subs[i].name, Place: s.subs[i].place}
+		if f := s.subs[i].entries; f != nil {
+			list[i].Entries = f()
+		}
 	}
 	return list
 }

@@ -20,12 +20,13 @@ func commands() []command {
 	return []command{
 		{"demo", "[--place S=P]... [--memory]", "two namespaces with one address on two real NICs, in both placements", demo},
 		{"run", "LAB [flags]", "keep a lab up on real NICs until interrupted", run},
+		{"lab", "FILE...", "run labs in virtual time and print their transcripts", labRun},
 		{"ip", "...", "one command to a running nsmodel, in iproute2's syntax", oneShot("ip")},
 		{"bridge", "...", "the same, as bridge", oneShot("bridge")},
 		{"sysctl", "...", "the same, as sysctl", oneShot("sysctl")},
 		{"ping", "...", "the same, as ping", oneShot("ping")},
 		{"probe", "...", "the same: UDP, raw frames, captures, the ledger", oneShot("probe")},
-		{"bench", "[--quick] [--json] [NAME...]", "measure this machine", bench},
+		{"bench", "[--quick] [--json] [NAME...]", "measure this computer", benchmark},
 		{"gates", "", "print the table of gates", gates},
 		{"places", "[--place S=P]...", "print where each subsystem's state stands", places},
 	}

@@ -79,5 +79,7 @@ func (s *shell) close() {
 		fmt.Fprintln(os.Stderr, "nsmodel:", err)
 	}
 	s.run.Stop()
-	s.m.Close()
+	if err := s.m.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "nsmodel:", err)
+	}
 }

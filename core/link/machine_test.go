@@ -25,15 +25,14 @@ type seen struct {
 // machine is a stack with the kinds of device, one worker, and a protocol that
 // notes what reaches it.
 type machine struct {
-	t     testing.TB
-	sys   *netns.System
-	s     *core.Stack
-	l     *link.Links
-	w     *core.Worker
-	now   time.Duration
-	got   []seen
-	count int
-	deaf  bool // count only
+	t    testing.TB
+	sys  *netns.System
+	s    *core.Stack
+	l    *link.Links
+	w    *core.Worker
+	now  time.Duration
+	got  []seen
+	deaf bool // deliver only
 }
 
 // placements are the two that every test runs under.
@@ -84,7 +83,6 @@ func (m *machine) ok(err error) {
 // receive is the test protocol. Frames not for the device are dropped as ip_rcv
 // drops them.
 func (m *machine) receive(w *core.Worker, p *core.Packet) {
-	m.count++
 	if m.deaf {
 		w.Deliver(p)
 		return

@@ -36,7 +36,7 @@ type Link struct {
 	// Creation and moving.
 	Peer       *Link  // IFLA_INFO_DATA of a veth: the other end; its NewNet is where it is born
 	Parent     string // passthrough: the parent device by name; nic: the kernel's interface
-	NewNet     string // IFLA_NET_NS_*: born in, or moved to, the Net so named, if LinkNewNet
+	NewNet     string // IFLA_NET_NS_*: born in, or moved to, the Net so named ("": the initial one), if LinkNewNet
 	BridgeInfo *Bridge
 	BridgePort *BridgePort
 

@@ -9,7 +9,8 @@ import (
 // Linux: struct rtmsg with RTA_*.
 //
 // Dst invalid or of length 0 is the default route; Linux leaves RTA_DST out of
-// both. In the answer to a get it is the address asked for, as a full-length prefix.
+// both. In a request it stands as written: to refuse bits behind the length is
+// the handler's business. In the answer to a get it is the address asked for, as a full-length prefix.
 type Route struct {
 	Family   uint8        // unix.AF_INET or AF_INET6
 	Dst      netip.Prefix // destination

@@ -75,14 +75,22 @@ func Probe() {
 	}
 }
 
+// Command returns this program, ready to be started once more in a sandbox. The
+// caller gives it its arguments' meaning and its files; inside, it goes on with
+// Settle, and it dies with the thread that starts it.
+func Command(args ...string) *exec.Cmd {
+	c := exec.Command("/proc/self/exe", args...)
+	c.Args[0] = os.Args[0]
+	c.Env = append(os.Environ(), marker+"=1")
+	c.SysProcAttr = attr()
+	return c
+}
+
 // Enter runs this program once more with the same arguments in a sandbox, and
 // returns its exit status. Inside, the caller goes on with Settle.
 func Enter() (status int, err error) {
-	c := exec.Command("/proc/self/exe", os.Args[1:]...)
-	c.Args[0] = os.Args[0]
-	c.Env = append(os.Environ(), marker+"=1")
+	c := Command(os.Args[1:]...)
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	c.SysProcAttr = attr()
 	// An interrupt reaches the whole foreground group: the child ends first.
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, os.Interrupt)

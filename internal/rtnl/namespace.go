@@ -34,6 +34,10 @@ func CurrentNamespace() (*Namespace, error) { return open("/proc/thread-self/ns/
 // NamespaceOf opens the network namespace of a process.
 func NamespaceOf(pid int) (*Namespace, error) { return open(fmt.Sprintf("/proc/%d/ns/net", pid)) }
 
+// OpenNamespace opens the namespace that is bound to a path, as `ip netns add`
+// does below /run/netns.
+func OpenNamespace(path string) (*Namespace, error) { return open(path) }
+
 func open(path string) (*Namespace, error) {
 	f, err := os.Open(path)
 	if err != nil {

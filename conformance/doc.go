@@ -1,0 +1,2 @@
+// Package conformance judges the model.
+package conformance
