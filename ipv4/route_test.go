@@ -134,6 +134,9 @@ func TestPathMTU(t *testing.T) {
 			t.Errorf("what fits: %v %+v", err, got)
 		}
 		m.sleep(601 * time.Second)
+		if rt, err := m.in.Route(h, &fib.Flow{Dst: far}); err != nil || rt.MTU != 1500 {
+			t.Errorf("after ten minutes: %v %s", err, rt.text())
+		}
 		set(300)
 		m.check(ping(900))
 		rt, err := m.in.Route(h, &fib.Flow{Dst: far})
