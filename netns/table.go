@@ -38,7 +38,7 @@ func NewTable[K comparable, V any](s *System, name string, place Placement, sum 
 		},
 	}, true)
 	if place == Tagged {
-		shared := s.template[t.slot.i].(*hash[K, V])
+		shared := s.template[t.slot.i/shelfSize][t.slot.i%shelfSize].(*hash[K, V])
 		s.subs[len(s.subs)-1].entries = func() int {
 			shared.mu.Lock()
 			defer shared.mu.Unlock()
