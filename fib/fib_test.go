@@ -280,7 +280,7 @@ func TestAddrType(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", addr, got, want)
 		}
 	}
-	if got := b.fib.AddrTypeDev(n, b.devs[3], netip.MustParseAddr("10.0.0.5")); got != Unicast {
+	if got := b.fib.AddrTypeDev(n, b.devs[3], netip.MustParseAddr("10.0.0.5")); got != Local {
 		t.Errorf("d1's address on d2: %v", got)
 	}
 }
