@@ -119,10 +119,10 @@ func (h *rtcore) createLink(n *netns.Net, m *Link) error {
 // Linux: rtnl_configure_link.
 func (h *rtcore) finishLink(n *netns.Net, d *core.Device, m *Link) error {
 	if m.Has&LinkGroup != 0 {
-		h.mark(d, func(x *linkExtra) { x.group = m.Group })
+		h.mark(d, func(x linkExtra) linkExtra { x.group = m.Group; return x })
 	}
 	if m.Has&LinkAlias != 0 {
-		h.mark(d, func(x *linkExtra) { x.alias = m.Alias })
+		h.mark(d, func(x linkExtra) linkExtra { x.alias = m.Alias; return x })
 	}
 	if m.Change != 0 {
 		if err := h.setFlags(d, m); err != nil {
@@ -253,7 +253,7 @@ func (h *rtcore) setAddrs(_ *netns.Net, d *core.Device, m *Link) error {
 // setNames sets group, name and alias.
 func (h *rtcore) setNames(_ *netns.Net, d *core.Device, m *Link) error {
 	if m.Has&LinkGroup != 0 {
-		h.mark(d, func(x *linkExtra) { x.group = m.Group })
+		h.mark(d, func(x linkExtra) linkExtra { x.group = m.Group; return x })
 	}
 	if m.Index > 0 && m.Name != "" && m.Name != d.Name() {
 		if err := h.core.Rename(d, m.Name); err != nil {
@@ -264,7 +264,7 @@ func (h *rtcore) setNames(_ *netns.Net, d *core.Device, m *Link) error {
 		if len(m.Alias) >= 256 {
 			return syscall.EINVAL
 		}
-		h.mark(d, func(x *linkExtra) { x.alias = m.Alias })
+		h.mark(d, func(x linkExtra) linkExtra { x.alias = m.Alias; return x })
 		h.tellLink(New, d)
 	}
 	if m.Has&LinkBroadcast != 0 {
