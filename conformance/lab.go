@@ -22,13 +22,16 @@ type Lab struct {
 	// Needs are what the lab wants of the machine beside ip, ping and sysctl:
 	// a tool's name.
 	Needs []string
+	// Uncounted says why the devices' counters are not compared with Linux's,
+	// "" if they are.
+	Uncounted string
 	// Differs are the differences from Linux that are known and explained.
 	Differs []Difference
 }
 
 // A Difference is one place where Linux says something else, and why that is
 // right. The lines are those of the report's diff, in its order, each a regular
-// expression that matches the whole line after the mark.
+// expression that matches the whole line after the mark but for outer blanks.
 type Difference struct {
 	Reason string
 	Lines  []DiffLine
@@ -58,9 +61,10 @@ func Load(path string) (*Lab, error) {
 // may hold directives:
 //
 //	#: linux: skip REASON       only the model knows what the lab is about
+//	#: linux: uncounted REASON  the devices' counters are not compared
 //	#: linux: differs REASON    Linux says something else here: these lines
 //	#: - REGEXP                 of the diff are the model's,
-//	#: + REGEXP                 and these Linux's
+//	#: + REGEXP                 and these Linux's; outer blanks do not count
 //	#: needs TOOL...            judged by Linux only where these tools are
 func Parse(path, text string) (*Lab, error) {
 	l := &Lab{Path: path, Text: text}
@@ -99,10 +103,12 @@ func (l *Lab) directive(words string) error {
 		switch what {
 		case "skip":
 			l.Skip = reason
+		case "uncounted":
+			l.Uncounted = reason
 		case "differs":
 			l.Differs = append(l.Differs, Difference{Reason: reason})
 		default:
-			return fmt.Errorf("linux: %q is neither skip nor differs", what)
+			return fmt.Errorf("linux: %q is none of skip, uncounted and differs", what)
 		}
 	case "needs":
 		l.Needs = append(l.Needs, strings.Fields(rest)...)

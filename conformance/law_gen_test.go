@@ -69,7 +69,8 @@ func drawCommand(t *rapid.T, group int) genCommand {
 			return in + "neigh " + pick("op", "add", "replace", "del") + " " + addr() + " lladdr 02:00:00:00:00:0" + pick("mac", "1", "2") + " dev " + dev()
 		},
 		func() string {
-			return exec + "sysctl -w " + pick("key", "net.ipv4.ip_forward=1", "net.ipv4.ip_forward=0", "net.ipv4.conf.all.rp_filter=1", "net.ipv4.ip_default_ttl=9", "net.ipv4.icmp_ratelimit=0")
+			return exec + "sysctl -w " + pick("key", "net.ipv4.ip_forward=1", "net.ipv4.ip_forward=0", "net.ipv4.conf.all.rp_filter=1", "net.ipv4.ip_default_ttl=9", "net.ipv4.icmp_ratelimit=0",
+				"net.ipv4.icmp_msgs_burst=1", "net.ipv4.neigh.default.gc_thresh1=0", "net.ipv4.neigh.default.gc_thresh2=1", "net.ipv4.neigh.default.gc_thresh3=2")
 		},
 		func() string { return exec + "ping -c 1 -W 1 " + addr() },
 		func() string { return exec + "ping -c 2 -i 0.2 -W 1 " + addr() },

@@ -7,12 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -196,29 +196,39 @@ func (k *kernel) farewell(name string) (wait func()) {
 }
 
 // calm waits until the kernel has done what a command left to its work queues:
-// asking for a device makes it look at the carrier now.
+// asking for a carrier makes it look now.
 func (k *kernel) calm(words []string) {
 	if words[0] != "ip" {
 		return
 	}
-	touch := func() error {
-		c, err := rtnl.Dial()
-		if err != nil {
-			return err
+	for range 2 { // a bridge follows its ports
+		_ = k.in("", lookAtCarriers)
+		for name := range k.known {
+			_ = k.in(name, lookAtCarriers)
 		}
-		defer c.Close()
-		links, err := net.Interfaces()
-		for _, l := range links {
-			_, _ = c.Index(l.Name)
-		}
+	}
+}
+
+// lookAtCarriers asks the calling thread's namespace for each device's carrier.
+// It does so by ethtool's ioctl: rtnetlink would give numbers to the namespaces
+// in which the devices' peers are.
+func lookAtCarriers() error {
+	list, err := os.ReadFile("/proc/thread-self/net/dev")
+	if err != nil {
 		return err
 	}
-	for range 2 { // a bridge follows its ports
-		_ = k.in("", touch)
-		for name := range k.known {
-			_ = k.in(name, touch)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for _, line := range strings.Split(string(list), "\n")[2:] { // two lines of headings
+		name, _, ok := strings.Cut(strings.TrimSpace(line), ":")
+		if ok {
+			glink(fd, name)
 		}
 	}
+	return nil
 }
 
 // devconf are net.ipv4.conf.* as the kernel is compiled: a namespace inherits
@@ -259,4 +269,16 @@ func put(path, value string) error {
 		return nil
 	}
 	return os.WriteFile(path, []byte(value), 0)
+}
+
+// glink asks for one device's carrier; the answer is of no interest.
+func glink(fd int, name string) {
+	value := struct{ cmd, data uint32 }{cmd: unix.ETHTOOL_GLINK}
+	request := struct {
+		name [unix.IFNAMSIZ]byte
+		data *struct{ cmd, data uint32 }
+		_    [16]byte // struct ifreq is 40 bytes
+	}{data: &value}
+	copy(request.name[:unix.IFNAMSIZ-1], name)
+	_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
 }

@@ -109,13 +109,13 @@ func newOld(t *testing.T, open bool) *oldMachine {
 	m.hooks = netfilter.New(m.core, netns.Default)
 	m.o = &old{core: m.core, sockets: map[byte]*oldSocket{}, hops: 8}
 	m.ok(m.o.register(m))
-	err := link.Register(m.core, link.Config{})
-	m.ok(err)
+	m.ok(link.Register(m.core, link.Config{}))
 	m.ok(m.sys.Boot())
 	m.w = m.core.NewWorker()
 	m.sys.Lock()
 	t.Cleanup(m.sys.Unlock)
 	m.init = m.sys.Init()
+	var err error
 	m.child, err = m.sys.NewNet("child")
 	m.ok(err)
 	m.home, err = m.core.Kind("veth").New(m.init, core.LinkSpec{Name: "home", Peer: &core.LinkSpec{Name: "away"}, PeerNet: m.child})

@@ -84,10 +84,10 @@ func (s *Stack) Rename(d *Device, name string) error {
 		return err
 	}
 	n := d.Net()
-	if err := s.byName.Add(n, name, d); err != nil {
+	if err := s.devices.Add(n, nameKey(name), d); err != nil {
 		return fmt.Errorf("core: rename %s to %s: %w", d.Name(), name, err)
 	}
-	s.byName.Delete(n, d.Name())
+	s.devices.Delete(n, nameKey(d.Name()))
 	d.name.Store(&name)
 	s.notify(EventName, d)
 	return nil

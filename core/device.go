@@ -86,7 +86,7 @@ type Device struct {
 	// atomic: written under rtnl, read by anybody
 	net   atomic.Pointer[netns.Net]
 	name  atomic.Pointer[string]
-	index atomic.Int64
+	index atomic.Int32
 	flags atomic.Uint32
 	live  atomic.Bool // up, and so open to packets
 	mtu   atomic.Uint32

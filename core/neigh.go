@@ -1,6 +1,8 @@
 package core
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -102,6 +104,22 @@ type neighKey struct {
 	addr netip.Addr
 }
 
+// neighHash returns a keyed hash, since strangers choose the addresses. It is
+// maphash's own construction (fold a product with a secret) for what an IPv4
+// address and a device come to, without the call. Linux: arp_hashfn, hash_rnd.
+func neighHash() func(neighKey) uint64 {
+	long, secret := netns.Keyed[neighKey](), netns.Keyed[int]()
+	a, b := secret(0), secret(1)|1
+	return func(k neighKey) uint64 {
+		if !k.addr.Is4() {
+			return long(k)
+		}
+		v := k.addr.As4()
+		hi, lo := bits.Mul64(a^(uint64(k.dev)<<32|uint64(binary.BigEndian.Uint32(v[:]))), b)
+		return hi ^ lo
+	}
+}
+
 // A Neighbour is a station on a device's link and what is known of its
 // hardware address. Linux: struct neighbour, include/net/neighbour.h.
 type Neighbour struct {
@@ -152,7 +170,7 @@ type neighNet struct {
 }
 
 func (s *Stack) initNeigh(place netns.Placement) {
-	s.neigh = netns.NewTable[neighKey, *Neighbour](s.Sys, "neigh", place, netns.Keyed[neighKey]())
+	s.neigh = netns.NewTable[neighKey, *Neighbour](s.Sys, "neigh", place, neighHash())
 	s.proxies = netns.NewTable[neighKey, *Device](s.Sys, "neighproxy", place, netns.Keyed[neighKey]())
 	s.neighs = netns.NewCell(s.Sys, "neighgc", netns.Replicated, func(n *netns.Net) *neighNet {
 		c := new(neighNet)

@@ -3,17 +3,11 @@ package core
 import (
 	"fmt"
 	"math"
-	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"nsmodel/core/wire"
 	"nsmodel/netns"
 )
-
-// NameSize is how long a device's name can be, in bytes. Linux: IFNAMSIZ - 1.
-const NameSize = 15
 
 // MTU bounds of an Ethernet-like device, in bytes. Linux: ETH_MIN_MTU, ETH_MAX_MTU.
 const (
@@ -95,45 +89,6 @@ func (s *Stack) Kind(name string) *Kind {
 	return nil
 }
 
-// ValidName reports whether a device can have that name.
-// Linux: dev_valid_name.
-func ValidName(name string) bool {
-	if name == "" || len(name) > NameSize || name == "." || name == ".." {
-		return false
-	}
-	return !strings.ContainsFunc(name, func(r rune) bool {
-		return r == '/' || r == ':' || r == ' ' || '\t' <= r && r <= '\r'
-	})
-}
-
-// pickName resolves name in n: EINVAL if it cannot be one, EEXIST if it is
-// taken, ENFILE if a template has no free number. Linux: dev_get_valid_name.
-func (s *Stack) pickName(n *netns.Net, name string) (string, error) {
-	if !ValidName(name) {
-		return "", fmt.Errorf("core: device name %q: %w", name, syscall.EINVAL)
-	}
-	at := strings.Index(name, "%")
-	if at < 0 {
-		if _, taken := s.byName.Get(n, name); taken {
-			return "", fmt.Errorf("core: device %s: %w", name, syscall.EEXIST)
-		}
-		return name, nil
-	}
-	if !strings.HasPrefix(name[at:], "%d") || strings.Contains(name[at+2:], "%") {
-		return "", fmt.Errorf("core: device name %q: %w", name, syscall.EINVAL)
-	}
-	for i := range 8 * 4096 { // Linux: the bits of a page
-		try := name[:at] + strconv.Itoa(i) + name[at+2:]
-		if len(try) > NameSize {
-			break
-		}
-		if _, taken := s.byName.Get(n, try); !taken {
-			return try, nil
-		}
-	}
-	return "", fmt.Errorf("core: device name %q: %w", name, syscall.ENFILE)
-}
-
 // Register makes the device that spec describes, in n; under rtnl. Errors are
 // those of pickName, EBUSY for a taken index, EINVAL for a bad MTU or address.
 // Linux: register_netdevice.
@@ -194,23 +149,23 @@ func (s *Stack) list(n *netns.Net, d *Device, name string, index int) error {
 		index = s.freeIndex(n)
 	} else if index < 0 || index > math.MaxInt32 {
 		return fmt.Errorf("core: interface index %d: %w", index, syscall.EINVAL)
-	} else if _, taken := s.byIndex.Get(n, index); taken {
+	} else if _, taken := s.devices.Get(n, indexKey(index)); taken {
 		return fmt.Errorf("core: interface index %d: %w", index, syscall.EBUSY)
 	}
-	if err := s.byName.Add(n, name, d); err != nil {
+	if err := s.devices.Add(n, nameKey(name), d); err != nil {
 		return fmt.Errorf("core: device %s: %w", name, err)
 	}
-	if err := s.byIndex.Add(n, index, d); err != nil {
-		s.byName.Delete(n, name)
+	if err := s.devices.Add(n, indexKey(index), d); err != nil {
+		s.devices.Delete(n, nameKey(name))
 		return fmt.Errorf("core: interface index %d: %w", index, err)
 	}
 	if auto {
 		s.nets.Own(n).lastIndex = index
 	}
 	d.name.Store(&name)
-	d.index.Store(int64(index))
-	d.net.Store(n) // before the books: see unhold
+	d.index.Store(int32(index))
 	d.books.Store(s.ledger.Own(n))
+	d.net.Store(n)
 	d.listed = true
 	return nil
 }
@@ -224,33 +179,10 @@ func (s *Stack) freeIndex(n *netns.Net) int {
 		if index++; index > math.MaxInt32 {
 			index = 1
 		}
-		if _, taken := s.byIndex.Get(n, index); !taken {
+		if _, taken := s.devices.Get(n, indexKey(index)); !taken {
 			return index
 		}
 	}
-}
-
-// Device returns n's device of that name, or nil. Linux: dev_get_by_name_rcu.
-func (s *Stack) Device(n *netns.Net, name string) *Device {
-	d, _ := s.byName.Get(n, name)
-	return d
-}
-
-// DeviceByIndex returns n's device of that index, or nil.
-// Linux: dev_get_by_index_rcu.
-func (s *Stack) DeviceByIndex(n *netns.Net, index int) *Device {
-	d, _ := s.byIndex.Get(n, index)
-	return d
-}
-
-// Devices returns n's devices in the order of their indexes.
-func (s *Stack) Devices(n *netns.Net) []*Device {
-	var all []*Device
-	for _, d := range s.byIndex.All(n) {
-		all = append(all, d)
-	}
-	slices.SortFunc(all, func(a, b *Device) int { return a.Index() - b.Index() })
-	return all
 }
 
 // unlist takes d and what must go with it out of their Nets: no new packet
@@ -263,8 +195,8 @@ func (s *Stack) unlist(d *Device, gone []*Device) []*Device {
 	s.down(d)
 	d.listed = false
 	n := d.Net()
-	s.byName.Delete(n, d.Name())
-	s.byIndex.Delete(n, d.Index())
+	s.devices.Delete(n, nameKey(d.Name()))
+	s.devices.Delete(n, indexKey(d.Index()))
 	gone = append(gone, d)
 	if l, ok := d.driver.(Leaver); ok {
 		for _, other := range l.Leave(d) {
@@ -356,13 +288,13 @@ func (s *Stack) goHome(d *Device) {
 		return
 	}
 	name, index := d.Name(), d.Index()
-	if _, taken := s.byName.Get(to, name); taken {
+	if _, taken := s.devices.Get(to, nameKey(name)); taken {
 		name = fmt.Sprintf("dev%d", index)
 	}
-	if _, taken := s.byName.Get(to, name); taken {
+	if _, taken := s.devices.Get(to, nameKey(name)); taken {
 		name = "dev%d"
 	}
-	if _, taken := s.byIndex.Get(to, index); taken {
+	if _, taken := s.devices.Get(to, indexKey(index)); taken {
 		index = 0
 	}
 	if err := s.list(to, d, name, index); err == nil {
@@ -406,8 +338,8 @@ func (s *Stack) Move(d *Device, to *netns.Net, name string) error {
 	gone := s.unlistUppers(d, nil)
 	s.down(d)
 	d.listed = false
-	s.byName.Delete(from, d.Name())
-	s.byIndex.Delete(from, d.Index())
+	s.devices.Delete(from, nameKey(d.Name()))
+	s.devices.Delete(from, indexKey(d.Index()))
 	s.Sys.Synchronize()
 	for _, up := range gone {
 		s.finish(up)
@@ -415,7 +347,7 @@ func (s *Stack) Move(d *Device, to *netns.Net, name string) error {
 	}
 	s.finish(d)
 	index := d.Index()
-	if _, taken := s.byIndex.Get(to, index); taken {
+	if _, taken := s.devices.Get(to, indexKey(index)); taken {
 		index = 0
 	}
 	if err := s.list(to, d, want, index); err != nil {

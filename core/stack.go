@@ -46,8 +46,7 @@ type Stack struct {
 	wake      atomic.Pointer[func(*Worker)] // tells a sleeping worker that there is work
 	epoch     atomic.Pointer[time.Time]     // the machine's boot as whoever runs it dates it
 
-	byName  *netns.Table[string, *Device]
-	byIndex *netns.Table[int, *Device]
+	devices *netns.Table[devKey, *Device]
 	ledger  *netns.Cell[Ledger]
 	nets    netns.Slot[perNet]
 	neigh   *netns.Table[neighKey, *Neighbour]
@@ -93,8 +92,7 @@ func New(sys *netns.System, c Config) *Stack {
 	s.ledger = netns.NewCell(sys, "mib", place(c.MIB, netns.Replicated), func(n *netns.Net) *Ledger { return &Ledger{net: n} })
 	// The books close after the devices, whose last packets they still count.
 	netns.Attend(sys, "ledger", nil, nil, func(n *netns.Net) { s.dead.add(s.ledger.Of(n)) })
-	s.byName = netns.NewTable[string, *Device](sys, "devname", devices, netns.Keyed[string]())
-	s.byIndex = netns.NewTable[int, *Device](sys, "devindex", devices, func(i int) uint64 { return uint64(i) * 0x9e3779b97f4a7c15 })
+	s.devices = netns.NewTable[devKey, *Device](sys, "devices", devices, devSum())
 	s.nets = netns.Register(sys, netns.Ops[perNet]{
 		Name:    "netdev",
 		Place:   netns.Replicated,

@@ -144,7 +144,7 @@ func (f *FIB) checkOnlink(n *netns.Net, a *alias, h *NextHop) error {
 		return refuse(syscall.ENODEV, "Nexthop device required for onlink")
 	case !f.up(h.Dev):
 		return refuse(syscall.ENETDOWN, "Nexthop device is not up")
-	case f.addrType(n, TableLocal, h.Dev, h.Gw) != Unicast:
+	case f.addrType(n, TableLocal, h.Gw) != Unicast:
 		return refuse(syscall.EINVAL, "Nexthop has invalid gateway")
 	}
 	return nil
@@ -189,6 +189,6 @@ func (f *FIB) validSrc(n *netns.Net, a *alias, r *Route) bool {
 	if table == TableMain {
 		table = TableLocal
 	}
-	return f.addrType(n, table, nil, r.Src) == Local ||
-		table != TableLocal && f.addrType(n, TableLocal, nil, r.Src) == Local
+	return f.addrType(n, table, r.Src) == Local ||
+		table != TableLocal && f.addrType(n, TableLocal, r.Src) == Local
 }

@@ -86,9 +86,9 @@ func TestMultipathFollowsWeights(t *testing.T) {
 	if c := share(); c[2] < 9_500 || c[2] > 10_500 || c[2]+c[3] != 40_000 {
 		t.Errorf("weights 1 and 3: %v", c)
 	}
-	for _, h := range []uint32{0, ^uint32(0)} {
-		if _, err := b.fib.Lookup(n, &Flow{Dst: netip.MustParseAddr("12.0.0.1"), Hash: h}); err != nil {
-			t.Errorf("hash %#x: %v", h, err)
+	for hash, want := range map[uint32]int32{0: 2, 1<<30 - 1: 2, 1 << 30: 3, ^uint32(0): 3} { // at the quarter's edge
+		if res, err := b.fib.Lookup(n, &Flow{Dst: netip.MustParseAddr("12.0.0.1"), Hash: hash}); err != nil || res.Hop.IfIndex != want {
+			t.Errorf("hash %#x: %v %v, want index %d", hash, res.Hop, err, want)
 		}
 	}
 	if res, _ := b.fib.Lookup(n, &Flow{Dst: netip.MustParseAddr("12.0.0.1"), Oif: 3}); res.Hop.IfIndex != 3 {
@@ -117,6 +117,8 @@ func TestLinkDownIsPassedOver(t *testing.T) {
 	b.script(n, start+"$ add default dev d2\n$ add 20.0.0.0/8 dev d1\n$ carrier d1 off\n$ get 20.0.0.1\n20.0.0.0/8 dev d1 linkdown scope link")
 	b.skip = true
 	b.script(n, "$ get 20.0.0.1\ndefault dev d2 scope link")
+	b.dark[b.devs[2]] = false // the state of a device makes no other route
+	b.script(n, "$ append 20.0.0.0/8 dev d1\nRTNETLINK answers: File exists")
 	res, err := b.fib.Lookup(n, &Flow{Dst: netip.MustParseAddr("20.0.0.1"), IgnoreLinkState: true})
 	if err != nil || res.Hop.IfIndex != 2 {
 		t.Errorf("IgnoreLinkState: %v %v", res.Hop, err)
@@ -278,7 +280,7 @@ func TestAddrType(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", addr, got, want)
 		}
 	}
-	if got := b.fib.AddrTypeDev(n, b.devs[3], netip.MustParseAddr("10.0.0.5")); got != Unicast {
+	if got := b.fib.AddrTypeDev(n, b.devs[3], netip.MustParseAddr("10.0.0.5")); got != Local {
 		t.Errorf("d1's address on d2: %v", got)
 	}
 }

@@ -131,20 +131,21 @@ func (f *FIB) good(h *NextHop, fl *Flow) bool {
 // Multicast, or Unicast if it is none of ours. Before a Net's first local route,
 // which is when its loopback comes up, all is Broadcast. Linux: inet_addr_type.
 func (f *FIB) AddrType(n *netns.Net, a netip.Addr) Type {
-	return f.addrType(n, TableLocal, nil, a)
+	return f.addrType(n, TableLocal, a)
 }
 
-// AddrTypeDev is AddrType where only addresses of dev count.
+// AddrTypeDev is AddrType by the table that dev's addresses are in. Without VRFs
+// that is local for every device: an address of another device counts as well.
 // Linux: inet_addr_type_dev_table.
-func (f *FIB) AddrTypeDev(n *netns.Net, dev *core.Device, a netip.Addr) Type {
-	return f.addrType(n, TableLocal, dev, a)
+func (f *FIB) AddrTypeDev(n *netns.Net, _ *core.Device, a netip.Addr) Type {
+	return f.addrType(n, TableLocal, a)
 }
 
 // limited is the limited broadcast address.
 var limited = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // addrType is AddrType by any table. Linux: __inet_dev_addr_type.
-func (f *FIB) addrType(n *netns.Net, table uint32, dev *core.Device, a netip.Addr) Type {
+func (f *FIB) addrType(n *netns.Net, table uint32, a netip.Addr) Type {
 	if a.Is4() && a.IsUnspecified() || a == limited {
 		return Broadcast
 	}
@@ -158,7 +159,7 @@ func (f *FIB) addrType(n *netns.Net, table uint32, dev *core.Device, a netip.Add
 	}
 	var fl Flow
 	var res Result
-	if f.find(t.get(table), table, k, &fl, &res) == 0 && (dev == nil || res.Hop.Dev == dev) {
+	if f.find(t.get(table), table, k, &fl, &res) == 0 {
 		return res.Type
 	}
 	return Unicast

@@ -70,6 +70,14 @@ func TestTrieAgreesWithList(t *testing.T) {
 			for range rapid.IntRange(1, 60).Draw(t, "steps") {
 				k, plen := drawPrefix(t, f)
 				i := list.index(k, plen)
+				if rapid.IntRange(0, 7).Draw(t, "bulk") == 0 { // enough for a node
+					for _, c := range crowd(rapid.Uint64().Draw(t, "seed"), k, plen, f) {
+						if list.index(c.key, c.plen) < 0 {
+							tr, list = tr.set(c), append(slices.Clip(list), c)
+						}
+					}
+					i = list.index(k, plen)
+				}
 				switch op := rapid.IntRange(0, 9).Draw(t, "op"); {
 				case op < 6:
 					a := cell{k, &alias{family: f, info: &info{}}, plen}
@@ -94,11 +102,13 @@ func TestTrieAgreesWithList(t *testing.T) {
 					})
 					list = slices.DeleteFunc(slices.Clone(list), odd)
 				}
-				snaps = append(snaps, snap{tr, list})
+				if len(snaps) < 8 {
+					snaps = append(snaps, snap{tr, list})
+				}
 				q, _ := drawPrefix(t, f)
 				compare(t, tr, list, q)
 			}
-			for _, s := range snaps { // what was written later must not show
+			for _, s := range append(snaps, snap{tr, list}) { // what was written later must not show
 				for range 5 {
 					q, _ := drawPrefix(t, f)
 					compare(t, s.tr, s.list, q)
@@ -107,6 +117,21 @@ func TestTrieAgreesWithList(t *testing.T) {
 			}
 		}))
 	}
+}
+
+// crowd returns more prefixes below one than a few takes.
+func crowd(seed uint64, k key, plen uint8, f Family) (cells []cell) {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for range 2 * fewMax {
+		p := plen + uint8(rng.IntN(min(f.bits()+1-int(plen), 14)))
+		r := key{rng.Uint64(), rng.Uint64()}
+		if f == IPv4 {
+			r = key{hi: r.hi &^ (1<<32 - 1)}
+		}
+		over := r.cut(plen)
+		cells = append(cells, cell{key{k.hi | r.hi ^ over.hi, k.lo | r.lo ^ over.lo}.cut(p), &alias{family: f}, p})
+	}
+	return cells
 }
 
 // compare asks trie and list the same.
@@ -208,13 +233,30 @@ func TestTrieManyRandom(t *testing.T) {
 				t.Fatalf("%v: lookup %v: got %v, want %v", f, q, got, want)
 			}
 		}
-		for _, i := range rng.Perm(len(list)) {
-			tr = tr.drop(list[i].key, list[i].plen)
+		order := rng.Perm(len(list))
+		for done, i := range order {
+			if tr = tr.drop(list[i].key, list[i].plen); done%400 == 0 || len(order)-done < 60 {
+				var fresh *trie
+				for _, j := range order[done+1:] {
+					fresh = fresh.set(list[j])
+				}
+				if !slices.Equal(shape(tr.root), shape(fresh.root0())) {
+					t.Fatalf("%v: the shape after %d drops depends on history", f, done+1)
+				}
+			}
 		}
 		if tr.size() != 0 || tr.root != nil || len(tr.few) != 0 {
 			t.Fatalf("%v: something is left: %+v", f, tr)
 		}
 	}
+}
+
+// root0 is the root of a trie that may be nil.
+func (t *trie) root0() *node {
+	if t == nil {
+		return nil
+	}
+	return t.root
 }
 
 func TestKeySlot(t *testing.T) {

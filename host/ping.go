@@ -112,6 +112,9 @@ func (g *pinger) loop() {
 	for g.p.Count == 0 || g.res.Sent < g.p.Count {
 		next := now() + g.p.Interval
 		g.send()
+		if g.p.Deadline == 0 && g.res.Sent == g.p.Count {
+			break // the last one is waited for below. iputils: schedule_exit
+		}
 		if g.wait(min(next, end)) || now() >= end {
 			return
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 
 	"nsmodel/core/wire"
@@ -183,7 +182,7 @@ func (h *Host) send(n *netns.Net, p *lab.Probe) ([]lab.Datagram, error) {
 		return !errors.Is(err, syscall.EAGAIN)
 	}, p.Wait)
 	if errors.Is(err, syscall.EAGAIN) {
-		return nil, os.ErrDeadlineExceeded
+		return nil, lab.ErrNoReply
 	}
 	if err != nil {
 		return nil, bare(err)

@@ -77,18 +77,14 @@ func (s *Inet) detach(dev *device) {
 		dev.publish(nil)
 		return
 	}
-	for _, a := range dev.Addrs() {
+	for list := dev.Addrs(); len(list) > 0; list = dev.Addrs() {
+		a := list[0]
+		dev.publish(list[1:])
 		s.release(a)
 		s.tellAddr(netlink.Del, a)
+		s.delRoutes(dev, a, nil)
 	}
-	held := dev.Addrs()
-	dev.publish(nil)
 	s.FIB.DeviceGone(n, d)
-	for _, a := range held {
-		if s.FIB.AddrType(n, a.Local) != fib.Local {
-			s.FIB.AddrGone(n, a.Local)
-		}
-	}
 	s.Core.FlushNeighbours(d, true)
 	s.FIB.DevicesChanged(n)
 }

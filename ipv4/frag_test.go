@@ -257,8 +257,12 @@ func TestFragmentRoundTrip(t *testing.T) {
 		m := newMachine(t, rapid.SampledFrom(placements).Draw(t, "place"))
 		s := newSite(m)
 		mtu := rapid.IntRange(68, 1500).Draw(t, "mtu")
+		s.mtu(s.in, 4000)
 		s.mtu(s.out, mtu)
-		payload := rapid.SliceOfN(rapid.Byte(), 1, 3000).Draw(t, "payload")
+		payload := make([]byte, rapid.IntRange(1, 3000).Draw(t, "size"))
+		for i := range payload {
+			payload[i] = byte(i*7 + i>>8)
+		}
 		options := rapid.SampledFrom([][]byte{nil, {wire.OptNOP}, {0x94, 4, 0, 0}, {7, 7, 8, 1, 2, 3, 4}, {0x94, 4, 0, 0, 7, 7, 8, 1, 2, 3, 4}}).Draw(t, "options")
 		ip := packet("10.1.0.2", "10.9.3.4", 200, payload, func(f *wire.IPv4Fields) { f.Options = options })
 		s.inject(s.in, ip)
@@ -282,4 +286,20 @@ func TestFragmentRoundTrip(t *testing.T) {
 		}
 		m.balance()
 	})
+}
+
+// TestReassemblyDF: the whole has Don't Fragment if its largest fragment had,
+// and is then not cut into larger ones. Linux: IPSKB_FRAG_PMTU.
+func TestReassemblyDF(t *testing.T) {
+	for _, c := range []struct{ first, second, want bool }{{true, true, true}, {true, false, true}, {false, true, false}, {false, false, false}} {
+		m := newMachine(t, netns.Replicated)
+		s := newSite(m)
+		df := !c.want
+		m.in.protos[200] = &protocol{Protocol{Receive: func(w *core.Worker, p *core.Packet, ip wire.IPv4) { df = ip.DF(); w.Deliver(p) }}, new(netns.Gate)}
+		s.inject(s.in, packet("10.1.0.2", "10.1.0.1", 200, make([]byte, 16), func(f *wire.IPv4Fields) { f.DF, f.MF = c.first, true }))
+		s.inject(s.in, packet("10.1.0.2", "10.1.0.1", 200, make([]byte, 8), func(f *wire.IPv4Fields) { f.DF, f.FragOffset = c.second, 16 }))
+		if df != c.want {
+			t.Errorf("%v and %v: %v", c.first, c.second, df)
+		}
+	}
 }

@@ -191,7 +191,7 @@ func (g *Ping) event(e PingEvent, payload []byte) {
 // pingReply takes an echo reply. Linux: ping_rcv.
 func (s *Inet) pingReply(w *core.Worker, p *core.Packet, ip wire.IPv4, m wire.ICMP) {
 	g := s.path.nets.Of(p.Net()).pings.get(m.ID())
-	if g == nil {
+	if g == nil || g.o.Oif != 0 && g.o.Oif != p.Dev.Index() {
 		w.Drop(p, core.NoSocket)
 		return
 	}

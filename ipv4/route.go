@@ -32,7 +32,7 @@ type Route struct {
 
 // Route finds the way of a packet that this Net sends, and its source address if
 // fl.Src is none. The errors are bare errnos: ENETUNREACH and those of
-// [fib.FIB.Lookup]; EINVAL for a source that is not ours or cannot be; ENODEV
+// [fib.FIB.Lookup]; EINVAL for a source that cannot be one; ENODEV
 // for an fl.Oif that is no device. Linux: ip_route_output_key_hash_rcu.
 func (s *Inet) Route(n *netns.Net, fl *fib.Flow) (Route, error) {
 	rt := Route{Src: fl.Src, Dst: fl.Dst}
@@ -65,7 +65,7 @@ func (s *Inet) routeOutput(n *netns.Net, fl *fib.Flow, rt *Route) (fib.Type, sys
 		}
 		d := s.LocalDevice(n, rt.Src.As4())
 		if d == nil {
-			return 0, syscall.EINVAL
+			return 0, syscall.ENETUNREACH
 		}
 		if f.Oif == 0 && (rt.Dst.IsMulticast() || rt.Dst == limited) {
 			rt.Dev = d

@@ -39,7 +39,7 @@ func TestRoute(t *testing.T) {
 		{name: "on the link", dst: "10.1.0.9", want: "dev in via 10.1.0.9 src 10.1.0.1 dst 10.1.0.9 mtu 1500"},
 		{name: "gateway", dst: "10.9.1.1", want: "dev out via 10.2.0.2 src 10.2.0.1 dst 10.9.1.1 mtu 1500"},
 		{name: "chosen source", dst: "10.9.1.1", src: "10.1.0.1", want: "dev out via 10.2.0.2 src 10.1.0.1 dst 10.9.1.1 mtu 1500"},
-		{name: "foreign source", dst: "10.9.1.1", src: "10.7.0.1", err: syscall.EINVAL},
+		{name: "foreign source", dst: "10.9.1.1", src: "10.7.0.1", err: syscall.ENETUNREACH},
 		{name: "group as source", dst: "10.9.1.1", src: "224.0.0.1", err: syscall.EINVAL},
 		{name: "ourselves", dst: "10.2.0.1", want: "dev lo via 10.2.0.1 src 10.2.0.1 dst 10.2.0.1 mtu 65535 local"},
 		{name: "ourselves from another", dst: "10.2.0.1", src: "10.1.0.1", want: "dev lo via 10.2.0.1 src 10.1.0.1 dst 10.2.0.1 mtu 65535 local"},
@@ -134,6 +134,9 @@ func TestPathMTU(t *testing.T) {
 			t.Errorf("what fits: %v %+v", err, got)
 		}
 		m.sleep(601 * time.Second)
+		if rt, err := m.in.Route(h, &fib.Flow{Dst: far}); err != nil || rt.MTU != 1500 {
+			t.Errorf("after ten minutes: %v %s", err, rt.text())
+		}
 		set(300)
 		m.check(ping(900))
 		rt, err := m.in.Route(h, &fib.Flow{Dst: far})
@@ -165,7 +168,9 @@ func TestBroadcastToOurselves(t *testing.T) {
 			s := newSite(m)
 			m.sysctl(s.n, "net.ipv4.icmp_echo_ignore_broadcasts", "0")
 			var got []PingEvent
-			g, err := m.in.OpenPing(s.n, PingOptions{Oif: s.in.Index(), Broadcast: true})
+			m.route(s.n, fib.Route{Dst: netip.MustParsePrefix("224.0.0.0/4"), Scope: fib.Link,
+				NextHops: []fib.NextHop{{Dev: s.in, Weight: 1}}})
+			g, err := m.in.OpenPing(s.n, PingOptions{Broadcast: true})
 			m.check(err)
 			g.Event = func(e PingEvent) { got = append(got, e) }
 			_, err = g.Send(netip.MustParseAddr(dst), 1, 10, 0)

@@ -50,8 +50,6 @@ func (s *site) sent() string {
 	return strings.Join(lines, "\n")
 }
 
-func with(f func(*wire.IPv4Fields)) func(*wire.IPv4Fields) { return f }
-
 var udp18 = datagram("10.1.0.2", "10.9.3.4", 18)
 
 // TestInputRules has a case for each rule of reception and forwarding: what is
@@ -84,6 +82,7 @@ func TestInputRules(t *testing.T) {
 		{name: "timestamp", ip: packet("10.1.0.2", "10.1.0.1", 1, func() []byte { b := make([]byte, 20); wire.PutICMP(b, 13, 0, 77); return b }(), nil),
 			sent: "in: 10.1.0.1 > 10.1.0.2 ttl 64 icmp 14/0 0x4d"},
 		{name: "no such port", ip: packet("10.1.0.2", "10.1.0.1", 17, udp18, nil), sent: "in: 10.1.0.1 > 10.1.0.2 ttl 64 icmp 3/3 0x0", drop: core.NoSocket},
+		{name: "no such port at the other address", ip: packet("10.1.0.2", "10.2.0.1", 17, udp18, nil), sent: "in: 10.2.0.1 > 10.1.0.2 ttl 64 icmp 3/3 0x0", drop: core.NoSocket},
 		{name: "no such protocol", ip: packet("10.1.0.2", "10.1.0.1", 99, udp18, nil), sent: "in: 10.1.0.1 > 10.1.0.2 ttl 64 icmp 3/2 0x0", drop: core.NoProtocol},
 		{name: "no complaint about a broadcast", ip: packet("10.1.0.2", "10.1.0.255", 17, udp18, nil), drop: core.NoSocket},
 		{name: "no complaint in a link broadcast", dst: wire.BroadcastMAC(), ip: packet("10.1.0.2", "10.1.0.1", 17, udp18, nil), drop: core.NoSocket},
@@ -136,6 +135,13 @@ func TestInputRules(t *testing.T) {
 			sent: "out: 10.1.0.2 > 10.9.3.4 ttl 63 frag 0+576 mf true\nout: 10.1.0.2 > 10.9.3.4 ttl 63 frag 576+124 mf false"},
 		{name: "a fragment cut", setup: func(s *site) { s.mtu(s.out, 600) }, ip: packet("10.1.0.2", "10.9.3.4", 17, make([]byte, 704), func(f *wire.IPv4Fields) { f.MF, f.FragOffset = true, 800 }),
 			sent: "out: 10.1.0.2 > 10.9.3.4 ttl 63 frag 800+576 mf true\nout: 10.1.0.2 > 10.9.3.4 ttl 63 frag 1376+128 mf true"},
+		{name: "path MTU of strangers does not count", setup: func(s *site) { s.machine.in.UpdatePMTU(s.n, [4]byte{10, 9, 3, 4}, 700) },
+			ip: packet("10.1.0.2", "10.9.3.4", 17, make([]byte, 700), nil), sent: "out: 10.1.0.2 > 10.9.3.4 ttl 63 proto 17"},
+		{name: "path MTU of strangers counts if told so", setup: func(s *site) {
+			s.sysctl(s.n, "net.ipv4.ip_forward_use_pmtu", "1")
+			s.machine.in.UpdatePMTU(s.n, [4]byte{10, 9, 3, 4}, 700)
+		}, ip: packet("10.1.0.2", "10.9.3.4", 17, make([]byte, 700), func(f *wire.IPv4Fields) { f.DF = true }),
+			sent: "in: 10.1.0.1 > 10.1.0.2 ttl 64 icmp 3/4 0x2bc", drop: core.TooBig},
 		{name: "redirect", setup: func(s *site) { s.via(s.n, "10.8.0.0/16", "10.1.0.3", s.in) }, ip: packet("10.1.0.2", "10.8.0.1", 17, udp18, nil),
 			sent: "in: 10.1.0.1 > 10.1.0.2 ttl 64 icmp 5/1 0xa010003\nin: 10.1.0.2 > 10.8.0.1 ttl 63 proto 17"},
 		{name: "no redirect if told not to", setup: func(s *site) {

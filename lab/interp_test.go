@@ -226,7 +226,7 @@ func TestPing(t *testing.T) {
 		{"source", "ping -c1 -I 10.0.0.1 10.0.0.9", []PingEvent{start, reply(1, 267)}, PingResult{1, 0, 1}, nil,
 			"PING 10.0.0.9 (10.0.0.9) from 10.0.0.1 : 56(84) bytes of data.\n64 bytes from 10.0.0.9: icmp_seq=1 ttl=64 time=0.267 ms\n\n--- 10.0.0.9 ping statistics ---\n1 packets transmitted, 1 received, 0% packet loss, time 0ms\nrtt min/avg/max/mdev = 0.267/0.267/0.267/0.000 ms\n"},
 		{"device", "ping -q -c3 -I v0 10.0.0.9", []PingEvent{start, reply(1, 1), dup}, PingResult{3, time.Second, 1}, nil,
-			"PING 10.0.0.9 (10.0.0.9) from 10.0.0.1 v0: 56(84) bytes of data.\n\n--- 10.0.0.9 ping statistics ---\n3 packets transmitted, 1 received, +1 duplicates, 66.6667% packet loss, time 1000ms\nrtt min/avg/max/mdev = 0.001/6.173/12.345/6.172 ms\n"},
+			"PING 10.0.0.9 (10.0.0.9) from 10.0.0.1 v0: 56(84) bytes of data.\n\n--- 10.0.0.9 ping statistics ---\n3 packets transmitted, 1 received, +1 duplicates, 66.6667% packet loss, time 1000ms\nrtt min/avg/max/mdev = 0.001/6.173/12.345/6.172 ms\nping: Warning: source address might be selected on device other than: v0\n"},
 		{"unreachable", "ping -c 2 -i 0.2 10.0.0.222", []PingEvent{start, icmp(1, 3, 1, 0), icmp(2, 3, 1, 0)}, PingResult{2, 202 * time.Millisecond, 2}, nil,
 			"PING 10.0.0.222 (10.0.0.222) 56(84) bytes of data.\nFrom 10.0.0.1 icmp_seq=1 Destination Host Unreachable\nFrom 10.0.0.1 icmp_seq=2 Destination Host Unreachable\n\n" +
 				"--- 10.0.0.222 ping statistics ---\n2 packets transmitted, 0 received, +2 errors, 100% packet loss, time 202ms\npipe 2\n[exit 1]\n"},

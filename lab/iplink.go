@@ -123,7 +123,7 @@ func (p *linkParser) device(a *args, w string) {
 	if p.dev != "" {
 		panic(garbage("dev", w))
 	}
-	if p.dev = w; !validName(w) {
+	if p.dev = w; !validAltName(w) {
 		panic(invalid(w, "\"dev\" not a valid ifname"))
 	}
 }
@@ -255,8 +255,13 @@ func parseBridgeInfo(a *args) *netlink.Bridge {
 	return b
 }
 
-func validName(w string) bool {
-	if w == "" || len(w) > 15 || w == "." || w == ".." {
+// validName is what a device may be called. iproute2: check_ifname.
+func validName(w string) bool { return len(w) <= 15 && validAltName(w) }
+
+// validAltName is what ip takes for a device's name where it could be one of
+// its other names as well. iproute2: check_altifname.
+func validAltName(w string) bool {
+	if w == "" || len(w) > 127 || w == "." || w == ".." {
 		return false
 	}
 	for _, c := range []byte(w) {

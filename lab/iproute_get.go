@@ -63,6 +63,9 @@ func parseRouteGet(a *args, c *Command) Action {
 	if r.Family == unix.AF_UNSPEC {
 		r.Family = unix.AF_INET
 	}
+	if r.Family == unix.AF_INET {
+		r.Flags |= unix.RTM_F_LOOKUP_TABLE
+	}
 	return g
 }
 

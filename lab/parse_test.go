@@ -158,7 +158,7 @@ func TestParseAction(t *testing.T) {
 		{"ip -all netns exec ip a", "", Options{All: true}, &ExecAll{&Command{Tool: "ip", Do: &AddrShow{}}}},
 		{"ip addr flush dev v0 scope global", "", Options{}, &AddrFlush{AddrFilter{Dev: "v0", Scoped: true}}},
 		{"ip route get 10.0.0.1 from 10.0.0.2 mark 1", "", Options{}, &RouteGet{Req: netlink.Request{Op: netlink.Get,
-			Msg: &netlink.Route{Family: unix.AF_INET, Dst: net4("10.0.0.1/32"), Src: net4("10.0.0.2/32"), Mark: 1}}}},
+			Msg: &netlink.Route{Family: unix.AF_INET, Dst: net4("10.0.0.1/32"), Src: net4("10.0.0.2/32"), Mark: 1, Flags: unix.RTM_F_LOOKUP_TABLE}}}},
 		{"ip rule show", "", Options{}, &RuleShow{RuleFilter{Family: unix.AF_INET, Table: -1, Priority: -1}}},
 		{"ip neigh show dev v0", "", Options{}, &NeighShow{NeighFilter{Dev: "v0", States: 0xff &^ unix.NUD_NOARP}}},
 		{"ip neigh flush all", "", Options{}, &NeighFlush{NeighFilter{States: 0xff &^ (unix.NUD_PERMANENT | unix.NUD_NOARP)}}},

@@ -102,7 +102,9 @@ func (p *Ping) set(c byte, v string) {
 	case 's':
 		p.Size = pingNumber(v, 0, math.MaxInt32-8)
 	case 't':
-		p.TTL = pingNumber(v, 0, 255)
+		if p.TTL = pingNumber(v, 0, 255); p.TTL == 0 {
+			panic(usage(2, "ping: cannot set unicast time-to-live: Invalid argument\n"))
+		}
 	case 'm':
 		p.Mark = uint32(pingNumber(v, 0, math.MaxUint32))
 	case 'Q':

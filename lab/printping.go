@@ -4,9 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nsmodel/core/netlink"
 )
 
 // pingSums is what ping's last lines are made of.
@@ -39,6 +44,18 @@ func (p *Ping) run(t *tool) int {
 		return 1
 	}
 	return 0
+}
+
+// hasAddress reports whether an address is that device's.
+func (t *tool) hasAddress(dev string, a netip.Addr) bool {
+	index, _ := t.index(dev)
+	msgs, _ := t.dump(&netlink.Addr{Family: unix.AF_INET})
+	for _, m := range msgs {
+		if m, ok := m.(*netlink.Addr); ok && m.Index == index && m.Local == a {
+			return true
+		}
+	}
+	return false
 }
 
 // loss writes a percentage as C's %g does.
@@ -82,6 +99,9 @@ func (p *Ping) refused(t *tool, err error) int {
 func (p *Ping) event(t *tool, s *pingSums, e PingEvent) {
 	switch e.Kind {
 	case PingStart:
+		if p.Dev != "" && !t.hasAddress(p.Dev, e.From) {
+			t.failf(0, "ping: Warning: source address might be selected on device other than: %s\n", p.Dev)
+		}
 		p.start(t, e)
 	case PingReply:
 		s.add(e)

@@ -81,17 +81,20 @@ func (t *tool) name(index int) string {
 	return fmt.Sprintf("if%d", index)
 }
 
+// known asks for the device with an index, once. iproute2: ll_link_get.
 func (t *tool) known(index int) *netlink.Link {
+	if l, ok := t.links[index]; ok {
+		return l
+	}
 	if t.links == nil {
 		t.links = make(map[int]*netlink.Link)
-		msgs, _ := t.dump(&netlink.Link{})
-		for _, m := range msgs {
-			if l, ok := m.(*netlink.Link); ok {
-				t.links[l.Index] = l
-			}
-		}
 	}
-	return t.links[index]
+	var found *netlink.Link
+	if msgs, err := t.netlink(&netlink.Request{Op: netlink.Get, Msg: &netlink.Link{Index: index}}); err == nil && len(msgs) > 0 {
+		found, _ = msgs[0].(*netlink.Link)
+	}
+	t.links[index] = found
+	return found
 }
 
 // nsids returns the numbers by which this Net knows the named ones.

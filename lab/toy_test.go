@@ -66,7 +66,7 @@ func (t *toy) Netlink(net string, req *netlink.Request) ([]netlink.Message, erro
 	}
 	if l, ok := req.Msg.(*netlink.Link); ok && req.Flags&netlink.Dump == 0 {
 		for _, m := range n.msgs {
-			if k, ok := m.(*netlink.Link); ok && k.Name == l.Name {
+			if k, ok := m.(*netlink.Link); ok && (k.Index == l.Index || l.Index == 0 && k.Name == l.Name) {
 				return []netlink.Message{k}, nil
 			}
 		}

@@ -15,6 +15,15 @@ type hash[K comparable, V any] struct {
 	mu    sync.Mutex
 	size  int
 	fixed bool
+
+	list ownList[K, V] // Replicated: the entries of the home's Net
+}
+
+// firstHash is a home with its first chains, in one piece of memory.
+type firstHash[K comparable, V any] struct {
+	hash[K, V]
+	header []link[K, V]
+	chains [firstOwn]link[K, V]
 }
 
 // link leads to the next entry of a chain.
@@ -47,18 +56,18 @@ const (
 )
 
 func newHash[K comparable, V any](place Placement, buckets int) *hash[K, V] {
-	h := &hash[K, V]{fixed: buckets > 0}
+	f := &firstHash[K, V]{hash: hash[K, V]{fixed: buckets > 0}}
 	switch {
-	case h.fixed:
-		buckets = 1 << bits.Len(uint(buckets-1))
+	case f.fixed:
+		f.header = make([]link[K, V], 1<<bits.Len(uint(buckets-1)))
 	case place == Tagged:
-		buckets = firstShared
+		f.header = make([]link[K, V], firstShared)
 	default:
-		buckets = firstOwn
+		f.header = f.chains[:]
 	}
-	chains := make([]link[K, V], buckets)
-	h.chains.Store(&chains)
-	return h
+	f.hash.chains.Store(&f.header)
+	f.list.clear()
+	return &f.hash
 }
 
 // salt spreads the Nets over the buckets of a shared home. It is no tag: only the
@@ -149,8 +158,7 @@ func (h *hash[K, V]) sweep(n *Net, own *ownList[K, V], walk bool) {
 		h.sweepOwn(n, own)
 	}
 	if own != nil {
-		own.root.before, own.root.after = &own.root, &own.root
-		own.count.Store(0)
+		own.clear()
 	}
 }
 

@@ -81,3 +81,13 @@ func hanging[K comparable, V any](tb *Table[K, V], n *Net) map[ID]int {
 	}
 	return count
 }
+
+// isBare reports whether n has no shelf of its own.
+func isBare(n *Net) bool {
+	for i := range n.shelves {
+		if n.shelves[i].Load() != &n.sys.template[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -296,7 +296,7 @@ func TestHomesAreWherePlacementSays(t *testing.T) {
 			if got := slot.Of(idle) == slot.Of(a); got != shared {
 				t.Errorf("slot: an idle Net has a's home: %t", got)
 			}
-			if idle.homes.Load() != &s.template {
+			if !isBare(idle) {
 				t.Error("an idle Net has homes of its own")
 			}
 			if *slot.Of(a) == 2 != shared {

@@ -39,7 +39,7 @@ func (s *System) newNet(name string) (*Net, error) {
 func (s *System) setup(name string, init bool) (*Net, error) {
 	s.last++
 	n := &Net{id: s.last, salt: s.salt(s.last), sys: s, name: name, init: init, fresh: true}
-	n.homes.Store(&s.template)
+	n.bare()
 	n.alive.Store(1)
 	n.memory.Store(1)
 	s.structs.Add(1)

@@ -23,20 +23,20 @@ type Net struct {
 	name string
 	init bool
 
-	// homes holds the home of every Slot. It starts as the System's own
-	// template; the first Own replaces it by a copy (publish, never patch).
-	homes atomic.Pointer[homes]
+	// shelves hold the home of every Slot. They start as the System's own
+	// template; the first Own replaces one by a copy (publish, never patch).
+	shelves [numShelves]atomic.Pointer[shelf]
 
-	// accounts holds what the tables keep per Net; nil until the first entry.
-	accounts atomic.Pointer[[]account]
+	// accounts is what the Tagged tables keep per Net; nil until the first entry.
+	accounts atomic.Pointer[account]
 
 	alive  atomic.Int64 // 0: dying, cannot be found
 	memory atomic.Int64 // 0: homes and accounts are gone
 	named  atomic.Bool  // the name leads here
 	exited atomic.Bool  // exit has begun: tables refuse new entries
 
-	mu    sync.Mutex // orders the writers of homes and accounts
-	fresh bool       // not published yet: homes may be patched
+	mu    sync.Mutex // orders the writers of shelves and accounts
+	fresh bool       // not published yet: shelves may be patched
 
 	stream stream
 
@@ -110,11 +110,18 @@ func (n *Net) PutMemory() {
 	switch c := n.memory.Add(-1); {
 	case c == 0:
 		n.mu.Lock()
-		n.homes.Store(&n.sys.template)
+		n.bare()
 		n.accounts.Store(nil)
 		n.mu.Unlock()
 		n.sys.structs.Add(-1)
 	case c < 0:
 		panic("netns: PutMemory without a reference")
+	}
+}
+
+// bare lets go of n's own shelves.
+func (n *Net) bare() {
+	for i := range n.shelves {
+		n.shelves[i].Store(&n.sys.template[i])
 	}
 }

@@ -70,16 +70,21 @@ type Ops[T any] struct {
 	Exit func(*Net, *T)
 }
 
-// maxSlots is how many subsystems, tables and cells a System takes. It is a
-// constant so that Of needs neither a slice header nor a bounds check on one; the
-// price is 16 bytes a slot for each Net that owns any home.
-const maxSlots = 40
+// A Net keeps its homes on shelves of shelfSize, and shares with all others each
+// shelf on which it has nothing of its own: a Net pays for what it uses, and for
+// at most seven neighbours of it. Both are constants so that Of needs neither a
+// slice header nor a bounds check.
+const (
+	shelfSize  = 8
+	numShelves = 8
+	maxSlots   = shelfSize * numShelves // how many subsystems, tables and cells a System takes
+)
 
-type homes [maxSlots]any
+type shelf [shelfSize]any
 
 // A Slot is a subsystem's shelf in every Net.
 type Slot[T any] struct {
-	i     int
+	i     uint
 	empty *T // Replicated: the home of Nets without one; nil if Tagged
 	make  func() *T
 }
@@ -89,7 +94,7 @@ type Slot[T any] struct {
 // path, and the whole cost of placement.
 //
 // Linux: net_generic, or the field of struct net.
-func (s Slot[T]) Of(n *Net) *T { return n.homes.Load()[s.i].(*T) }
+func (s Slot[T]) Of(n *Net) *T { return n.shelves[s.i/shelfSize%numShelves].Load()[s.i%shelfSize].(*T) }
 
 // Own returns the home that n may write to, building it on first use if the
 // placement is Replicated. On a Net that has exited it is a home that nobody else
@@ -101,7 +106,7 @@ func (s Slot[T]) Own(n *Net) *T {
 	return s.build(n)
 }
 
-// build publishes a copy of n's homes with a new one for s.
+// build makes a home for n and publishes it.
 func (s Slot[T]) build(n *Net) *T {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -109,19 +114,25 @@ func (s Slot[T]) build(n *Net) *T {
 		return home
 	}
 	home := s.make()
-	if n.exited.Load() {
-		return home
-	}
-	at := n.homes.Load()
-	if n.fresh && at != &n.sys.template {
-		at[s.i] = home // nobody can find n yet
-		return home
-	}
-	// One copy even where the array is n's own already: readers hold it.
-	all := *at
-	all[s.i] = home
-	n.homes.Store(&all)
+	s.publish(n, home)
 	return home
+}
+
+// publish puts home on n's shelf, unless n has exited; under n.mu.
+func (s Slot[T]) publish(n *Net, home *T) {
+	if n.exited.Load() {
+		return
+	}
+	i, at := s.i/shelfSize, s.i%shelfSize
+	old := n.shelves[i].Load()
+	if n.fresh && old != &n.sys.template[i] {
+		old[at] = home // nobody can find n yet
+		return
+	}
+	// One copy even where the shelf is n's own already: readers hold it.
+	own := *old
+	own[at] = home
+	n.shelves[i].Store(&own)
 }
 
 // Attend lets a subsystem without state of its own, or with a table's or a cell's,
@@ -166,12 +177,12 @@ func register[T any](s *System, ops Ops[T], table bool) Slot[T] {
 		panic("netns: register " + ops.Name + ": bad placement")
 	}
 	s.slots++
-	slot := Slot[T]{i: i, make: ops.Make}
+	slot := Slot[T]{i: uint(i), make: ops.Make}
 	home := ops.Make()
 	if ops.Place == Replicated {
 		slot.empty = home
 	}
-	s.template[i] = home
+	s.template[i/shelfSize][i%shelfSize] = home
 	sub := subsystem{name: ops.Name, place: ops.Place, table: table, enter: ops.Enter, preExit: ops.PreExit}
 	if ops.Exit != nil {
 		sub.exit = func(n *Net) { ops.Exit(n, slot.Of(n)) }

@@ -60,7 +60,7 @@ func TestSweep(t *testing.T) {
 				dead.PutMemory()
 			}
 		}
-		if dead.homes.Load() != &s.template || dead.accounts.Load() != nil {
+		if !isBare(dead) || dead.accounts.Load() != nil {
 			t.Error("the dead keeps its homes")
 		}
 	})

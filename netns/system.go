@@ -39,8 +39,8 @@ type System struct {
 
 	// under rtnl; subs and template are fixed once sealed
 	subs     []subsystem
-	slots    int   // of template in use
-	template homes // what a new Net starts with: shared homes and empty ones
+	slots    int               // of template in use
+	template [numShelves]shelf // what a new Net starts with: shared homes and empty ones
 	sealed   bool
 	last     ID
 	batch    []*Net // Reap's scratch

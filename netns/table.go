@@ -3,6 +3,7 @@ package netns
 import (
 	"hash/maphash"
 	"iter"
+	"math"
 	"sync/atomic"
 	"syscall"
 )
@@ -15,6 +16,7 @@ type Table[K comparable, V any] struct {
 	slot Slot[hash[K, V]]
 	sum  func(K) uint64
 	salt func(ID) uint64
+	own  bool // Replicated: a home has one Net, and keeps its list
 }
 
 // NewTable registers a table under a name unique in s, before Boot, with its hash
@@ -23,7 +25,7 @@ func NewTable[K comparable, V any](s *System, name string, place Placement, sum 
 	if s.config.Collide {
 		sum = func(K) uint64 { return 0 }
 	}
-	t := &Table[K, V]{sum: sum, salt: s.salt}
+	t := &Table[K, V]{sum: sum, salt: s.salt, own: place != Tagged}
 	walk := s.config.Walk && place == Tagged
 	t.slot = register(s, Ops[hash[K, V]]{
 		Name:  name,
@@ -166,32 +168,46 @@ func (t *Table[K, V]) SetCap(n *Net, limit int) {
 	if own == nil {
 		own = t.openAccount(n)
 	}
-	own.limit.Store(int64(max(limit, 0)))
+	own.limit.Store(int32(min(max(limit, 0), math.MaxInt32)))
 }
 
-// account is what one table, known by its slot, keeps for one Net; of is an
-// *ownList of that table's types.
+// account is what one Tagged table, known by its slot, keeps for one Net: the
+// first field of a tab, to which of points.
 type account struct {
-	slot int
+	slot uint
+	next *account // of another table
 	of   any
+}
+
+// tab is an account with what it is of.
+type tab[K comparable, V any] struct {
+	account
+	list ownList[K, V]
 }
 
 // ownList holds a Net's entries of one table in the order of Add, as a ring.
 type ownList[K comparable, V any] struct {
 	root  entry[K, V] // under the home's mu; an entry only in its before and after
-	count atomic.Int64
-	limit atomic.Int64 // 0: none
+	count atomic.Int32
+	limit atomic.Int32 // 0: none
+}
+
+func (l *ownList[K, V]) clear() {
+	l.root.before, l.root.after = &l.root, &l.root
+	l.count.Store(0)
 }
 
 // account returns n's list, or nil if n never had an entry. A Net uses few tables,
-// so a scan beats a map, and a Net that uses none pays nothing.
+// so a walk beats a map, and a Net that uses none pays nothing.
 func (t *Table[K, V]) account(n *Net) *ownList[K, V] {
-	p := n.accounts.Load()
-	if p == nil {
+	if t.own {
+		if h := t.slot.Of(n); h != t.slot.empty {
+			return &h.list
+		}
 		return nil
 	}
-	for i := range *p {
-		if a := &(*p)[i]; a.slot == t.slot.i {
+	for a := n.accounts.Load(); a != nil; a = a.next {
+		if a.slot == t.slot.i {
 			return a.of.(*ownList[K, V])
 		}
 	}
@@ -200,22 +216,20 @@ func (t *Table[K, V]) account(n *Net) *ownList[K, V] {
 
 // openAccount returns n's list, which it makes if need be.
 func (t *Table[K, V]) openAccount(n *Net) *ownList[K, V] {
+	if t.own {
+		return &t.slot.Own(n).list
+	}
 	if own := t.account(n); own != nil {
 		return own
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	own := t.account(n)
-	if own != nil {
+	if own := t.account(n); own != nil {
 		return own
 	}
-	own = new(ownList[K, V])
-	own.root.before, own.root.after = &own.root, &own.root
-	var list []account
-	if p := n.accounts.Load(); p != nil {
-		list = append(list, *p...)
-	}
-	list = append(list, account{t.slot.i, own})
-	n.accounts.Store(&list)
-	return own
+	a := new(tab[K, V])
+	a.list.clear()
+	a.account = account{t.slot.i, n.accounts.Load(), &a.list}
+	n.accounts.Store(&a.account)
+	return &a.list
 }

@@ -188,9 +188,9 @@ func TestCap(t *testing.T) {
 			t.Errorf("len %d", tb.Len(n))
 		}
 		if idle := add(t, s, "idle"); place == Replicated {
-			tb.SetCap(idle, 7)
+			tb.SetCap(idle, 0)
 			if tb.slot.Of(idle) != tb.slot.empty {
-				t.Error("a cap alone built a home")
+				t.Error("no cap built a home")
 			}
 		}
 	})

@@ -23,8 +23,9 @@ func (t *Table[S]) Lookup(n *netns.Net, f *Flow) (sock S, ok bool) {
 	return sock, false
 }
 
-// best returns the binding that fits f best; of equal ones the first.
-// Linux: udp4_lib_lookup2.
+// best returns the binding that fits f best; of equal ones the newest. A
+// SO_REUSEPORT group of which no socket is connected ends the search, though one
+// behind it might fit better: so Linux does. Linux: udp4_lib_lookup2.
 func (t *Table[S]) best(list []*Binding[S], f *Flow) *Binding[S] {
 	var found *Binding[S]
 	most := -1
@@ -34,8 +35,12 @@ func (t *Table[S]) best(list []*Binding[S], f *Flow) *Binding[S] {
 			continue
 		}
 		most, found = s, b
-		if b.ReusePort && !b.Connected() {
-			found = t.member(list, b, f)
+		if !b.ReusePort || b.Connected() {
+			continue
+		}
+		var mixed bool
+		if found, mixed = t.member(list, b, f); !mixed {
+			return found
 		}
 	}
 	return found
@@ -62,31 +67,38 @@ func (b *Binding[S]) score(f *Flow) int {
 }
 
 // member picks one of the SO_REUSEPORT group of b by the flow, so that a flow
-// stays with its socket. Linux: reuseport_select_sock.
-func (t *Table[S]) member(list []*Binding[S], b *Binding[S], f *Flow) *Binding[S] {
+// stays with its socket, and reports whether some of the group are connected:
+// those get what is theirs only. Linux: reuseport_select_sock,
+// reuseport_has_conns.
+func (t *Table[S]) member(list []*Binding[S], b *Binding[S], f *Flow) (found *Binding[S], mixed bool) {
 	k := 0
 	for _, o := range list {
-		if o.sameGroup(b) {
+		if !o.sameGroup(b) {
+			continue
+		}
+		if o.Connected() {
+			mixed = true
+		} else {
 			k++
 		}
 	}
 	if k < 2 {
-		return b
+		return b, mixed
 	}
 	pick := int(uint64(f.hash(t.secret)) * uint64(k) >> 32)
-	for _, o := range list {
-		if o.sameGroup(b) {
+	for i := len(list) - 1; i >= 0; i-- { // in the order of binding
+		if o := list[i]; o.sameGroup(b) && !o.Connected() {
 			if pick == 0 {
-				return o
+				return o, mixed
 			}
 			pick--
 		}
 	}
-	return b
+	return b, mixed
 }
 
 func (b *Binding[S]) sameGroup(o *Binding[S]) bool {
-	return b.ReusePort && !b.Connected() && b.Dev == o.Dev && b.UID == o.UID
+	return b.ReusePort && o.ReusePort && b.Dev == o.Dev && b.UID == o.UID
 }
 
 // hash spreads flows over a group; it is keyed, since strangers choose the

@@ -123,7 +123,7 @@ func (t *Table[S]) Bind(n *netns.Net, b *Binding[S]) error {
 	l := t.locks.Own(n)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if t.taken(n, b) {
+	if t.taken(n, b, false) {
 		return syscall.EADDRINUSE
 	}
 	return t.file(n, b)
@@ -142,7 +142,7 @@ func (t *Table[S]) BindAny(n *netns.Net, b *Binding[S], low, high uint16, draw f
 	start := int(draw(uint64(span)))
 	for i := range span {
 		b.Port = low + uint16((start+i)%span)
-		if _, used := t.byPort.Get(n, b.Port); used && t.taken(n, b) {
+		if _, used := t.byPort.Get(n, b.Port); used && t.taken(n, b, true) {
 			continue
 		}
 		return t.file(n, b)
@@ -151,23 +151,38 @@ func (t *Table[S]) BindAny(n *netns.Net, b *Binding[S], low, high uint16, draw f
 	return syscall.EADDRINUSE
 }
 
-// taken reports whether b may not be filed. Linux: udp_lib_lport_inuse.
-func (t *Table[S]) taken(n *netns.Net, b *Binding[S]) bool {
+// taken reports whether b may not be filed. As in Linux the newest binding that
+// is in the way decides: if b may share with that one, nobody asks the others
+// (seen on 6.18). A search for a free port asks all. Linux: udp_lib_lport_inuse.
+func (t *Table[S]) taken(n *netns.Net, b *Binding[S], search bool) bool {
 	c, ok := t.byPort.Get(n, b.Port)
 	if !ok {
 		return false
 	}
 	for _, o := range c.bound() {
-		switch {
-		case o.ReuseAddr && b.ReuseAddr:
-		case o.Dev != 0 && b.Dev != 0 && o.Dev != b.Dev:
-		case o.Local != b.Local && !o.Local.Wild() && !b.Local.Wild():
-		case o.ReusePort && b.ReusePort && o.UID == b.UID:
-		default:
+		if !o.inWay(b) {
+			continue
+		}
+		if !o.ReusePort || !b.ReusePort || o.UID != b.UID {
 			return true
+		}
+		if !search {
+			return false
 		}
 	}
 	return false
+}
+
+// inWay reports whether o and b, of one port, could get the same datagrams and do
+// not both have SO_REUSEADDR.
+func (o *Binding[S]) inWay(b *Binding[S]) bool {
+	switch {
+	case o.ReuseAddr && b.ReuseAddr:
+		return false
+	case o.Dev != 0 && b.Dev != 0 && o.Dev != b.Dev:
+		return false
+	}
+	return o.Local == b.Local || o.Local.Wild() || b.Local.Wild()
 }
 
 // file puts b into both tables; under n's lock.
@@ -182,9 +197,8 @@ func (t *Table[S]) file(n *netns.Net, b *Binding[S]) error {
 	return nil
 }
 
-// push adds b to a chain: in front, so that of equal sockets the newest is
-// found, but behind if it is one of a SO_REUSEPORT group, whose order is that
-// of binding. Linux: udp_lib_get_port.
+// push adds b to a chain in front, so that of equal sockets the newest is found.
+// Linux: udp_lib_get_port.
 func push[K comparable, S any](t *netns.Table[K, *chain[S]], n *netns.Net, k K, b *Binding[S]) error {
 	c, ok := t.Get(n, k)
 	if !ok {
@@ -194,12 +208,7 @@ func push[K comparable, S any](t *netns.Table[K, *chain[S]], n *netns.Net, k K, 
 		return t.Add(n, k, c)
 	}
 	old := c.bound()
-	list := make([]*Binding[S], 0, len(old)+1)
-	if b.ReusePort {
-		list = append(append(list, old...), b)
-	} else {
-		list = append(append(list, b), old...)
-	}
+	list := append(append(make([]*Binding[S], 0, len(old)+1), b), old...)
 	c.list.Store(&list)
 	return nil
 }

@@ -5,6 +5,11 @@
 // [Register] makes them known to a [core.Stack]. A device of a kind is made by
 // [core.Kind.New], as `ip link add type` asks for it, under rtnl.
 //
+// Not modelled: STP, VLAN filtering, IGMP snooping, hairpin and isolation of
+// bridge ports; macvlan's modes other than bridge; veth's XDP and queues; cutting
+// of GSO packets in software, which is left to the kernel under a NIC; the RDMA
+// door.
+//
 // Linux: drivers/net/loopback.c, drivers/net/veth.c, net/bridge,
 // drivers/net/macvlan.c (bridge mode) for passthrough.
 package link

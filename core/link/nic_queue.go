@@ -58,6 +58,9 @@ func (q *nicQueue) Poll(w *core.Worker, budget int) int {
 	}
 	frames := q.frames[:min(budget, len(q.frames))]
 	n := q.sock.Read(frames)
+	if n == 0 && !w.Pending() && q.sock.Gather() {
+		n = q.sock.Read(frames)
+	}
 	if n == 0 {
 		q.sock.TakeError() // or poll would say POLLERR for ever; Maintain sees why
 		return 0

@@ -60,6 +60,7 @@ func (h *rtcore) event(e core.Event, d *core.Device) {
 	switch e {
 	case core.EventUp:
 		h.mark(d, func(x *linkExtra) { x.wasUp = true })
+		h.numberPeer(d)
 	case core.EventCarrier:
 		h.mark(d, func(x *linkExtra) { x.carrier = true })
 	case core.EventUnregister:
@@ -68,6 +69,8 @@ func (h *rtcore) event(e core.Event, d *core.Device) {
 		return
 	case core.EventGoingDown:
 		return
+	case core.EventDown:
+		h.numberPeer(d)
 	}
 	h.tellLink(New, d)
 }

@@ -1,6 +1,7 @@
 package netlink
 
 import (
+	"errors"
 	"strconv"
 	"syscall"
 	"time"
@@ -105,6 +106,7 @@ func (h *rtcore) createLink(n *netns.Net, m *Link) error {
 		_ = h.core.Unregister(d)
 		return err
 	}
+	h.numberPeer(d)
 	if m.Peer != nil {
 		if peer := d.LowerDevice(); peer != nil {
 			return h.finishLink(peer.Net(), peer, m.Peer)
@@ -194,7 +196,7 @@ func (h *rtcore) setLink(n *netns.Net, d *core.Device, m *Link) error {
 		if d.NetLocal() && to != n {
 			return Extack(syscall.EINVAL, "The interface netns is immutable")
 		}
-		if err := h.core.Move(d, to, m.Name); err != nil {
+		if err := h.moveLink(n, d, to, m.Name); err != nil {
 			return err
 		}
 		n = to
@@ -203,6 +205,30 @@ func (h *rtcore) setLink(n *netns.Net, d *core.Device, m *Link) error {
 		if err := step(n, d, m); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// moveLink moves a device. A new name helps it past one that is taken; else it
+// is given after the move. The number of the other Net is for who listens here.
+// Linux: __dev_change_net_namespace.
+func (h *rtcore) moveLink(n *netns.Net, d *core.Device, to *netns.Net, name string) error {
+	pattern := ""
+	if n != to && h.core.Device(to, d.Name()) != nil {
+		switch {
+		case name == "":
+			return Extack(syscall.EEXIST, "An interface with the same name exists in the target netns")
+		case h.core.Device(to, name) != nil:
+			return Extack(syscall.EEXIST, "Unable to use '%s' for the new interface name in the target netns", name)
+		}
+		pattern = name
+	}
+	if err := h.core.Move(d, to, pattern); err != nil {
+		return err
+	}
+	if n != to {
+		h.number(n, to)
+		h.numberPeer(d)
 	}
 	return nil
 }
@@ -229,7 +255,7 @@ func (h *rtcore) setNames(_ *netns.Net, d *core.Device, m *Link) error {
 	if m.Has&LinkGroup != 0 {
 		h.mark(d, func(x *linkExtra) { x.group = m.Group })
 	}
-	if m.Index > 0 && m.Name != "" && m.Has&LinkNewNet == 0 {
+	if m.Index > 0 && m.Name != "" && m.Name != d.Name() {
 		if err := h.core.Rename(d, m.Name); err != nil {
 			return err
 		}
@@ -280,7 +306,11 @@ func (h *rtcore) setMaster(n *netns.Net, d *core.Device, index int) error {
 	if master == nil {
 		return syscall.EINVAL
 	}
-	return h.core.SetMaster(d, master)
+	err := h.core.SetMaster(d, master)
+	if k := d.Kind(); errors.Is(err, syscall.ELOOP) && k != nil && k.Name == "bridge" {
+		return Extack(syscall.ELOOP, "Can not enslave a bridge to a bridge")
+	}
+	return err
 }
 
 // settable are the flags that a user may change, but for up.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"syscall"
 
+	"nsmodel/core"
 	"nsmodel/netns"
 )
 
@@ -37,6 +38,14 @@ func (h *rtcore) number(n, other *netns.Net) int {
 	}
 	h.assign(n, other, free)
 	return free
+}
+
+// numberPeer gives a number to the Net of the device that d stands on or that
+// is its peer. Linux does so when it tells of d, whether anybody listens or not.
+func (h *rtcore) numberPeer(d *core.Device) {
+	if lower := d.LowerDevice(); lower != nil && lower.Net() != d.Net() {
+		h.number(d.Net(), lower.Net())
+	}
 }
 
 func (h *rtcore) assign(n, other *netns.Net, id int) {

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nsmodel/core"
+	"nsmodel/core/wire"
 )
 
 // linkMessage returns a device as RTM_NEWLINK has it; under rtnl.
@@ -97,8 +98,17 @@ func operState(d *core.Device, x linkExtra) OperState {
 	return OperDown
 }
 
+// statsOf returns the counters as Linux shows them. Where it has taken the
+// Ethernet header off when it counts, at loopback and at what comes up from a
+// bridge, it does not count the header's bytes.
 func statsOf(d *core.Device) Stats {
 	s := d.Stats()
+	if d.Flags()&core.FlagLoopback != 0 {
+		s.RxBytes -= wire.EthernetLen * s.RxPackets
+		s.TxBytes -= wire.EthernetLen * s.TxPackets
+	} else if k := d.Kind(); k != nil && k.Name == "bridge" {
+		s.RxBytes -= wire.EthernetLen * s.RxPackets
+	}
 	return Stats{RxPackets: s.RxPackets, RxBytes: s.RxBytes, RxErrors: s.RxErrors, RxDropped: s.RxDropped, Multicast: s.RxMulticast,
 		TxPackets: s.TxPackets, TxBytes: s.TxBytes, TxErrors: s.TxErrors, TxDropped: s.TxDropped}
 }

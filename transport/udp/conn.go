@@ -44,8 +44,9 @@ type Options struct {
 // Linux: struct udp_sock.
 type Conn struct {
 	// fixed
-	u *UDP
-	n *netns.Net
+	u   *UDP
+	n   *netns.Net
+	dev int // index of the device it is bound to, whatever has it now. Linux: sk_bound_dev_if
 
 	bindMu sync.Mutex // orders bind, connect and close
 
@@ -54,8 +55,8 @@ type Conn struct {
 	opts    Options
 	binding *sockhash.Binding[*Conn] // nil while not bound
 	laddr   netip.AddrPort
+	source  netip.Addr     // what it sends from; the zero Addr: as the route has it. Linux: inet_saddr
 	raddr   netip.AddrPort // zero while not connected
-	dev     *core.Device   // the device it is bound to
 	q       queue
 	err     error // what ICMP reported, until somebody is told
 	dropped uint64
@@ -88,9 +89,11 @@ func (u *UDP) socket(n *netns.Net, o Options) (*Conn, error) {
 	}
 	c.opts = o
 	if o.Device != "" {
-		if c.dev = u.stack.Device(n, o.Device); c.dev == nil {
+		d := u.stack.Device(n, o.Device)
+		if d == nil {
 			return nil, fmt.Errorf("bind to device %s: %w", o.Device, syscall.ENODEV)
 		}
+		c.dev = d.Index()
 	}
 	return c, nil
 }
@@ -132,10 +135,17 @@ func opError(op string, a netip.AddrPort, err error) error {
 	return &net.OpError{Op: op, Net: "udp", Addr: net.UDPAddrFromAddrPort(a), Err: err}
 }
 
-// bind gives the socket its address and port. Linux: inet_bind.
+// bind gives the socket its address and port, unless somebody was faster.
+// Linux: inet_bind, inet_autobind.
 func (c *Conn) bind(laddr netip.AddrPort) error {
 	c.bindMu.Lock()
 	defer c.bindMu.Unlock()
+	if c.binding != nil {
+		return nil
+	}
+	if c.isClosed() {
+		return net.ErrClosed
+	}
 	w := c.u.stack.Enter()
 	defer w.Leave()
 	if !c.n.Alive() {
@@ -148,9 +158,12 @@ func (c *Conn) bind(laddr netip.AddrPort) error {
 	if a = a.Unmap(); !a.Is4() {
 		return syscall.EAFNOSUPPORT
 	}
+	var source netip.Addr // stays the device's to choose, if a is a group's
 	if !a.IsUnspecified() && !a.IsMulticast() {
 		switch c.u.ip.AddrType(c.n, a.As4()) {
-		case fib.Local, fib.Broadcast:
+		case fib.Local:
+			source = a
+		case fib.Broadcast:
 		default:
 			return syscall.EADDRNOTAVAIL
 		}
@@ -160,16 +173,26 @@ func (c *Conn) bind(laddr netip.AddrPort) error {
 		return err
 	}
 	c.mu.Lock()
-	c.binding, c.laddr = b, netip.AddrPortFrom(a, b.Port)
+	c.binding, c.laddr, c.source = b, netip.AddrPortFrom(a, b.Port), source
 	c.mu.Unlock()
 	return c.u.track(c)
 }
 
+func (c *Conn) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+// local returns what the socket sends from.
+func (c *Conn) local() (source netip.Addr, port uint16) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.source, c.laddr.Port()
+}
+
 func (c *Conn) newBinding(a netip.Addr, port uint16) *sockhash.Binding[*Conn] {
-	b := &sockhash.Binding[*Conn]{Sock: c, Local: sockhash.AddrOf(a), Port: port, ReuseAddr: c.opts.ReuseAddr, ReusePort: c.opts.ReusePort}
-	if c.dev != nil {
-		b.Dev = c.dev.Index()
-	}
+	b := &sockhash.Binding[*Conn]{Sock: c, Local: sockhash.AddrOf(a), Port: port, ReuseAddr: c.opts.ReuseAddr, ReusePort: c.opts.ReusePort, Dev: c.dev}
 	return b
 }
 
@@ -187,29 +210,27 @@ func (c *Conn) connect(raddr netip.AddrPort) error {
 	if !raddr.Addr().Is4() {
 		return syscall.EAFNOSUPPORT
 	}
-	c.bindMu.Lock()
-	bound := c.binding != nil
-	src := netip.Addr{}
-	if bound && !c.laddr.Addr().IsUnspecified() {
-		src = c.laddr.Addr()
+	if err := c.bind(netip.AddrPort{}); err != nil {
+		return err
 	}
-	c.bindMu.Unlock()
+	src, port := c.local()
 	w := c.u.stack.Enter()
-	rt, err := c.route(raddr, src)
-	w.Leave()
+	defer w.Leave()
+	if !c.n.Alive() {
+		return syscall.ENETDOWN
+	}
+	rt, err := c.route(raddr, src, port)
 	if err != nil {
 		return err
 	}
 	if rt.Broadcast && !c.opts.Broadcast {
 		return syscall.EACCES
 	}
-	if !bound {
-		if err := c.bind(netip.AddrPortFrom(rt.Src, 0)); err != nil {
-			return err
-		}
-	}
 	c.bindMu.Lock()
 	defer c.bindMu.Unlock()
+	if c.isClosed() {
+		return net.ErrClosed
+	}
 	old := c.binding
 	next := *old
 	if next.Local.Wild() {
@@ -220,20 +241,20 @@ func (c *Conn) connect(raddr netip.AddrPort) error {
 		return err
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.binding, c.raddr = &next, raddr
 	if c.laddr.Addr().IsUnspecified() {
 		c.laddr = netip.AddrPortFrom(rt.Src, c.laddr.Port())
 	}
-	c.mu.Unlock()
+	if !c.source.IsValid() {
+		c.source = rt.Src
+	}
 	return nil
 }
 
-func (c *Conn) route(to netip.AddrPort, src netip.Addr) (ipv4.Route, error) {
+func (c *Conn) route(to netip.AddrPort, src netip.Addr, port uint16) (ipv4.Route, error) {
 	fl := fib.Flow{Dst: to.Addr(), Src: src, Mark: c.opts.Mark, TOS: c.opts.TOS & 0x1c, Proto: ipv4.ProtoUDP,
-		SPort: c.laddr.Port(), DPort: to.Port()}
-	if c.dev != nil {
-		fl.Oif = int32(c.dev.Index())
-	}
+		SPort: port, DPort: to.Port(), Oif: int32(c.dev)}
 	return c.u.ip.Route(c.n, &fl)
 }
 

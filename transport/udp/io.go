@@ -110,34 +110,26 @@ func (c *Conn) send(b []byte, to netip.AddrPort) error {
 	case to.Port() == 0:
 		return syscall.EINVAL
 	}
-	c.mu.Lock()
-	laddr := c.laddr
-	c.mu.Unlock()
-	if !laddr.IsValid() {
+	src, port := c.local()
+	if port == 0 {
 		if err := c.bind(netip.AddrPort{}); err != nil {
 			return err
 		}
-		c.mu.Lock()
-		laddr = c.laddr
-		c.mu.Unlock()
-	}
-	src := laddr.Addr()
-	if src.IsUnspecified() {
-		src = netip.Addr{}
+		src, port = c.local()
 	}
 	w := c.u.stack.Enter()
 	defer w.Leave()
 	if !c.n.Alive() {
 		return syscall.ENETDOWN
 	}
-	rt, err := c.route(to, src)
+	rt, err := c.route(to, src, port)
 	if err != nil {
 		return err
 	}
 	if rt.Broadcast && !c.opts.Broadcast {
 		return syscall.EACCES
 	}
-	return c.output(w, b, &rt, laddr.Port(), to)
+	return c.output(w, b, &rt, port, to)
 }
 
 // output builds the datagram. Its checksum is left to whoever puts it on a
@@ -158,7 +150,7 @@ func (c *Conn) output(w *core.Worker, b []byte, rt *ipv4.Route, sport uint16, to
 	h.FillPartial4(src.As4(), dst.As4())
 	p.SetPartial(0, 6)
 	p.Mark, p.Priority = c.opts.Mark, c.opts.Priority
-	o := ipv4.SendOptions{Src: src, Dst: dst, Proto: ipv4.ProtoUDP, TOS: c.opts.TOS, TTL: c.opts.TTL, DF: c.opts.DF,
+	o := ipv4.SendOptions{Src: src, Dst: dst, Proto: ipv4.ProtoUDP, TOS: c.opts.TOS, TTL: c.opts.TTL, DF: c.u.ip.WantDF(c.n), NoFragment: c.opts.DF,
 		Mark: c.opts.Mark, Priority: c.opts.Priority}
 	return c.u.ip.Send(w, p, rt, &o)
 }
@@ -264,7 +256,7 @@ func (u *UDP) preExit(n *netns.Net) {
 	if u.table.Len(n) == 0 {
 		return
 	}
-	o := u.open.Of(n)
+	o := u.open.Own(n)
 	o.mu.Lock()
 	o.over = true
 	all := append([]*Conn(nil), o.all...)

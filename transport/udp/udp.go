@@ -55,10 +55,17 @@ func (u *UDP) receive(w *core.Worker, p *core.Packet, ip wire.IPv4) {
 	}
 	f := sockhash.Flow{Local: sockhash.Addr4(dst), Remote: sockhash.Addr4(src),
 		LocalPort: h.DstPort(), RemotePort: h.SrcPort(), Dev: p.InIndex}
-	if p.Dev != nil {
-		f.Dev = p.Dev.Index()
+	if d := p.Dev; d != nil {
+		// A datagram of this Net to itself came in, for Linux, by the device that
+		// has the address (rt_iif), and not by lo.
+		if d.Flags()&core.FlagLoopback != 0 {
+			if own := u.ip.LocalDevice(p.Net(), dst); own != nil {
+				d = own
+			}
+		}
+		f.Dev = d.Index()
 	}
-	if p.Type == core.ToBroadcast || p.Type == core.ToMulticast || dst[0]>>4 == 14 || dst == [4]byte{255, 255, 255, 255} {
+	if ipv4.Broadcast(p) {
 		if u.deliverAll(w, p, ip, h, &f) {
 			return
 		}
@@ -124,21 +131,29 @@ func (u *UDP) icmpError(w *core.Worker, p *core.Packet, quoted wire.IPv4, e ipv4
 	if !ok {
 		return
 	}
-	errno, hard := convert(e)
+	errno, hard := convert(e, u.ip.WantDF(p.Net()))
 	c.report(errno, hard)
 }
 
 // convert returns the errno of an ICMP error and whether it is hard: a soft one
-// is for those only who asked. Linux: icmp_err_convert, RFC 1122 section 4.1.3.3.
-func convert(e ipv4.ICMPError) (errno syscall.Errno, hard bool) {
+// is for those only who asked. What was too large is hard to who discovers path
+// MTUs, and no error to others. Linux: __udp4_lib_err with icmp_err_convert, RFC
+// 1122 section 4.1.3.3.
+func convert(e ipv4.ICMPError, discovers bool) (errno syscall.Errno, hard bool) {
 	switch e.Type {
 	case wire.ICMPTimeExceeded:
 		return syscall.EHOSTUNREACH, false
 	case wire.ICMPParamProblem:
 		return syscall.EPROTO, true
-	case wire.ICMPSourceQuench:
+	case wire.ICMPSourceQuench, wire.ICMPRedirect:
 		return 0, false
 	case wire.ICMPDestUnreach:
+		if e.Code == wire.ICMPFragNeeded {
+			if !discovers {
+				return 0, false
+			}
+			return syscall.EMSGSIZE, true
+		}
 		if int(e.Code) < len(unreach) {
 			return unreach[e.Code].errno, unreach[e.Code].hard
 		}

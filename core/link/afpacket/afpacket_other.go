@@ -22,30 +22,80 @@ type Waiter struct{}
 
 var errNone = fmt.Errorf("afpacket: AF_PACKET exists on Linux only: %w", syscall.ENOTSUP)
 
-func Open(Config) (*Socket, error)             { return nil, errNone }
-func Lookup(string) (Facts, error)             { return Facts{}, errNone }
-func Addresses(string) ([]netip.Prefix, error) { return nil, errNone }
-func NewWatcher() (*Watcher, error)            { return nil, errNone }
-func NewWaiter(...*Socket) (*Waiter, error)    { return nil, errNone }
+// Open fails with ENOTSUP.
+func Open(Config) (*Socket, error) { return nil, errNone }
 
+// Lookup exists for the sake of the compiler; see the Linux build.
+func Lookup(string) (Facts, error) { return Facts{}, errNone }
+
+// Addresses exists for the sake of the compiler; see the Linux build.
+func Addresses(string) ([]netip.Prefix, error) { return nil, errNone }
+
+// NewWatcher exists for the sake of the compiler; see the Linux build.
+func NewWatcher() (*Watcher, error) { return nil, errNone }
+
+// NewWaiter exists for the sake of the compiler; see the Linux build.
+func NewWaiter(...*Socket) (*Waiter, error) { return nil, errNone }
+
+// SwapLoop exists for the sake of the compiler; see the Linux build.
 func SwapLoop(a, b *Socket, stop func() bool) (uint64, error) { return 0, errNone }
 
-func (*Socket) FD() int                   { return -1 }
-func (*Socket) WriteFD() (int, error)     { return -1, errNone }
-func (*Socket) Vnet() bool                { return false }
-func (*Socket) Read([]Frame) int          { return 0 }
-func (*Socket) Release()                  {}
-func (*Socket) Write([]Out) (int, error)  { return 0, errNone }
-func (*Socket) Wait(int) (bool, error)    { return false, errNone }
-func (*Socket) TakeError() error          { return errNone }
-func (*Socket) Stats() (Stats, error)     { return Stats{}, errNone }
-func (*Socket) State() State              { return Gone }
-func (*Socket) Facts() (Facts, error)     { return Facts{}, errNone }
-func (*Socket) Close() error              { return nil }
-func (*Watcher) FD() int                  { return -1 }
-func (*Watcher) Next() ([]Event, error)   { return nil, errNone }
-func (*Watcher) Close() error             { return nil }
-func (*Waiter) WantWrite(int, bool)       {}
+// FD exists for the sake of the compiler; see the Linux build.
+func (*Socket) FD() int { return -1 }
+
+// WriteFD exists for the sake of the compiler; see the Linux build.
+func (*Socket) WriteFD() (int, error) { return -1, errNone }
+
+// Gather exists for the sake of the compiler; see the Linux build.
+func (*Socket) Gather() bool { return false }
+
+// Vnet exists for the sake of the compiler; see the Linux build.
+func (*Socket) Vnet() bool { return false }
+
+// Read exists for the sake of the compiler; see the Linux build.
+func (*Socket) Read([]Frame) int { return 0 }
+
+// Release exists for the sake of the compiler; see the Linux build.
+func (*Socket) Release() {}
+
+// Write exists for the sake of the compiler; see the Linux build.
+func (*Socket) Write([]Out) (int, error) { return 0, errNone }
+
+// Wait exists for the sake of the compiler; see the Linux build.
+func (*Socket) Wait(int) (bool, error) { return false, errNone }
+
+// TakeError exists for the sake of the compiler; see the Linux build.
+func (*Socket) TakeError() error { return errNone }
+
+// Stats exists for the sake of the compiler; see the Linux build.
+func (*Socket) Stats() (Stats, error) { return Stats{}, errNone }
+
+// State exists for the sake of the compiler; see the Linux build.
+func (*Socket) State() State { return Gone }
+
+// Facts exists for the sake of the compiler; see the Linux build.
+func (*Socket) Facts() (Facts, error) { return Facts{}, errNone }
+
+// Close exists for the sake of the compiler; see the Linux build.
+func (*Socket) Close() error { return nil }
+
+// FD exists for the sake of the compiler; see the Linux build.
+func (*Watcher) FD() int { return -1 }
+
+// Next exists for the sake of the compiler; see the Linux build.
+func (*Watcher) Next() ([]Event, error) { return nil, errNone }
+
+// Close exists for the sake of the compiler; see the Linux build.
+func (*Watcher) Close() error { return nil }
+
+// WantWrite exists for the sake of the compiler; see the Linux build.
+func (*Waiter) WantWrite(int, bool) {}
+
+// Wait exists for the sake of the compiler; see the Linux build.
 func (*Waiter) Wait(int) (*Socket, error) { return nil, errNone }
-func (*Waiter) Wake()                     {}
-func (*Waiter) Close() error              { return nil }
+
+// Wake exists for the sake of the compiler; see the Linux build.
+func (*Waiter) Wake() {}
+
+// Close exists for the sake of the compiler; see the Linux build.
+func (*Waiter) Close() error { return nil }

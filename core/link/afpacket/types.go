@@ -169,6 +169,7 @@ const (
 	Gone       // deleted, or moved to another namespace: close the socket and open a new one
 )
 
+// String returns up, down or gone.
 func (s State) String() string {
 	switch s {
 	case Up:

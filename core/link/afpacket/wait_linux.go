@@ -50,6 +50,14 @@ func gather(socks []*Socket) bool {
 	return any
 }
 
+// Gather is for a reader with a loop of its own that found no frame and is about
+// to sleep: if it was busy lately, it waits awake for a moment, so that the next
+// Read gets more than one. It reports whether there is a frame.
+func (s *Socket) Gather() bool {
+	one := [1]*Socket{s}
+	return gather(one[:])
+}
+
 // Wait waits until there are frames to read, at most millis milliseconds (-1:
 // for ever), and reports whether there are. An error is the pending one, taken:
 // ENETDOWN when the interface went down or away.
