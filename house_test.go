@@ -142,6 +142,9 @@ func constantLike(e ast.Expr) bool {
 		_, slot := e.Type.(*ast.MapType)
 		return !slot || len(e.Elts) > 0
 	case *ast.CallExpr:
+		if _, table := e.Fun.(*ast.FuncLit); table && len(e.Args) == 0 {
+			return true // a table that is computed once
+		}
 		sel, ok := e.Fun.(*ast.SelectorExpr)
 		if !ok {
 			return false

@@ -19,6 +19,7 @@ const (
 	IPv6               // AF_INET6
 )
 
+// String returns ipv4 or ipv6.
 func (f Family) String() string {
 	if f == IPv6 {
 		return "ipv6"

@@ -142,6 +142,7 @@ type Error struct {
 	Text  string // Linux's words, or empty
 }
 
+// Error returns Linux's sentence, or the errno's if there is none.
 func (e *Error) Error() string {
 	if e.Text == "" {
 		return "fib: " + e.Errno.Error()

@@ -27,10 +27,17 @@ func NewTable[K comparable, V any](s *System, name string, place Placement, sum 
 	}
 	t := &Table[K, V]{sum: sum, salt: s.salt, own: place != Tagged}
 	walk := s.config.Walk && place == Tagged
+	var shared *hash[K, V] // the first that is made
 	t.slot = register(s, Ops[hash[K, V]]{
 		Name:  name,
 		Place: place,
-		Make:  func() *hash[K, V] { return newHash[K, V](place, s.config.Buckets) },
+		Make: func() *hash[K, V] {
+			h := newHash[K, V](place, s.config.Buckets)
+			if shared == nil {
+				shared = h
+			}
+			return h
+		},
 		Exit: func(n *Net, h *hash[K, V]) {
 			if h != t.slot.empty {
 				h.sweep(n, t.account(n), walk)
@@ -38,7 +45,6 @@ func NewTable[K comparable, V any](s *System, name string, place Placement, sum 
 		},
 	}, true)
 	if place == Tagged {
-		shared := s.template[t.slot.i].(*hash[K, V])
 		s.subs[len(s.subs)-1].entries = func() int {
 			shared.mu.Lock()
 			defer shared.mu.Unlock()
