@@ -78,7 +78,7 @@ func New(c Config) (*Machine, error) {
 	}
 	m := &Machine{places: c.Place.resolve()}
 	p := &m.places
-	m.Sys = netns.New(netns.Config{Seed: c.Seed, Walk: c.Walk, Collide: c.Collide, Buckets: c.Buckets})   // floor 0
+	m.Sys = netns.New(netns.Config{Seed: c.Seed, Walk: c.Walk, Collide: c.Collide, Buckets: c.Buckets})                                                   // floor 0
 	m.Core = core.New(m.Sys, core.Config{Devices: p.Devices, MIB: p.MIB, Neigh: p.Neigh, Gates: c.Gates, DevconfInheritInitNet: c.DevconfInheritInitNet}) // floor 1
 	for range max(1, c.Workers) {
 		m.Core.NewWorker()
