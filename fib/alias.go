@@ -39,6 +39,7 @@ type infoKey struct {
 	src         netip.Addr
 	hop         NextHop // the zero NextHop: the type has none
 	mtu, advmss uint32
+	metrics     Metrics
 }
 
 // A multi is a choice of next hops. bounds[i] is the largest hash that chooses
@@ -68,7 +69,7 @@ func (h NextHop) settled() NextHop {
 // same reports whether two infos say the same, whatever the state of devices.
 // Linux: fib_find_info, nh_comp.
 func (i *info) same(o *info) bool {
-	return i.src == o.src && i.mtu == o.mtu && i.advmss == o.advmss &&
+	return i.src == o.src && i.mtu == o.mtu && i.advmss == o.advmss && i.metrics == o.metrics &&
 		slices.EqualFunc(i.hops(), o.hops(), func(a, b NextHop) bool { return a.settled() == b.settled() })
 }
 
@@ -81,7 +82,7 @@ func (a *alias) duplicates(b *alias) bool {
 func (c cell) route(a *alias) Route {
 	return Route{
 		Dst: netip.PrefixFrom(c.key.addr(a.family), int(c.plen)), Src: a.info.src, NextHops: slices.Clone(a.info.hops()),
-		Table: a.table, Metric: a.metric, MTU: a.info.mtu, AdvMSS: a.info.advmss,
+		Table: a.table, Metric: a.metric, MTU: a.info.mtu, AdvMSS: a.info.advmss, Metrics: a.info.metrics,
 		Type: a.typ, Scope: a.scope, Proto: a.proto, TOS: a.tos,
 	}
 }

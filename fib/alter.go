@@ -75,7 +75,7 @@ func insert(chain []*alias, a *alias, how Flags) (out []*alias, gone *alias, err
 
 // Delete takes away the first route with r's prefix, table (0: main) and TOS
 // that also has what else r gives: Type unless Unspec, Scope unless Nowhere,
-// Metric, Proto, MTU and AdvMSS unless 0, Src if valid, and in each of NextHops
+// Metric, Proto, MTU, AdvMSS and Metrics unless 0, Src if valid, and in each of NextHops
 // the interface index and gateway if given. One next hop is compared with the
 // route's first, several with all. Under rtnl.
 //
@@ -121,7 +121,7 @@ func (r *Route) selects(a *alias) bool {
 		(r.Proto == 0 || a.proto == r.Proto) &&
 		(r.Metric == 0 || a.metric == r.Metric) &&
 		(!r.Src.IsValid() || i.src == r.Src) &&
-		(r.MTU == 0 || i.mtu == r.MTU) && (r.AdvMSS == 0 || i.advmss == r.AdvMSS) &&
+		(r.MTU == 0 || i.mtu == r.MTU) && (r.AdvMSS == 0 || i.advmss == r.AdvMSS) && r.Metrics.selects(i.metrics) &&
 		selectHops(r.NextHops, i.hops())
 }
 

@@ -31,7 +31,7 @@ func (f *FIB) build(n *netns.Net, r *Route) (c cell, a *alias, err error) {
 	a = &alias{
 		family: f.conf.Family, table: r.Table,
 		metric: r.Metric, typ: r.Type, scope: r.Scope, proto: r.Proto, tos: r.TOS,
-		info: &info{infoKey: infoKey{src: r.Src, mtu: r.MTU, advmss: r.AdvMSS}},
+		info: &info{infoKey: infoKey{src: r.Src, mtu: r.MTU, advmss: r.AdvMSS, metrics: r.Metrics}},
 	}
 	if a.table == 0 {
 		a.table = TableMain

@@ -19,7 +19,8 @@ type Flow struct {
 	DPort    uint16
 	Proto    uint8 // IP protocol
 	TOS      uint8
-	Scope    Scope // only routes at least as near: Link to reach gateways, else Global
+	UID      uint32 // whose socket sends, for rules; 0 of what is forwarded
+	Scope    Scope  // only routes at least as near: Link to reach gateways, else Global
 
 	// IgnoreLinkState lets next hops without carrier through.
 	// Linux: FIB_LOOKUP_IGNORE_LINKSTATE.

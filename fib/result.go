@@ -29,6 +29,12 @@ func (r Result) MTU() int { return int(r.alias.info.mtu) }
 // AdvMSS returns the route's own advertised segment size in bytes, or 0.
 func (r Result) AdvMSS() int { return int(r.alias.info.advmss) }
 
+// TOS returns the TOS for which the route is, 0 if for any.
+func (r Result) TOS() uint8 { return r.alias.tos }
+
+// Metrics returns the route's other metrics.
+func (r Result) Metrics() Metrics { return r.alias.info.metrics }
+
 // Metric returns the route's metric.
 func (r Result) Metric() uint32 { return r.alias.metric }
 

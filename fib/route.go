@@ -110,10 +110,30 @@ type Route struct {
 	Metric   uint32 // lower wins. Linux: fib_priority
 	MTU      uint32 // RTAX_MTU; 0: the device's
 	AdvMSS   uint32 // RTAX_ADVMSS; 0: from the MTU
+	Metrics         // what is kept for those who ask
 	Type     Type
 	Scope    Scope
 	Proto    uint8
 	TOS      uint8
+}
+
+// Metrics are those of a route's metrics that nothing here acts on: they are
+// kept, compared and shown. Linux: the rest of struct dst_metrics.
+type Metrics struct {
+	Window, HopLimit   uint32 // RTAX_WINDOW, RTAX_HOPLIMIT
+	InitCwnd, InitRwnd uint32 // RTAX_INITCWND, RTAX_INITRWND
+	Locked             uint32 // bit x: metric x is not to be changed by what is learned. RTAX_LOCK
+}
+
+// selects reports whether m has what want gives.
+func (want Metrics) selects(m Metrics) bool {
+	for _, p := range [...][2]uint32{{want.Window, m.Window}, {want.HopLimit, m.HopLimit}, {want.InitCwnd, m.InitCwnd},
+		{want.InitRwnd, m.InitRwnd}, {want.Locked, m.Locked}} {
+		if p[0] != 0 && p[0] != p[1] {
+			return false
+		}
+	}
+	return true
 }
 
 // Flags say what Add may do about routes that are there. Linux: NLM_F_*.

@@ -25,6 +25,14 @@ const (
 // A PortRange is a range of ports, both ends included; the zero value is any.
 type PortRange struct{ First, Last uint16 }
 
+// A UIDRange is a range of users, both ends included; unset it is any.
+type UIDRange struct {
+	First, Last uint32
+	Set         bool
+}
+
+func (u UIDRange) has(uid uint32) bool { return !u.Set || u.First <= uid && uid <= u.Last }
+
 // A Rule chooses a table for the flows that it selects; a zero selector selects
 // all. Linux: struct fib_rule and struct fib4_rule.
 type Rule struct {
@@ -42,6 +50,7 @@ type Rule struct {
 	TOS         uint8
 	IPProto     uint8
 	Proto       uint8 // who made the rule (RTPROT_*)
+	UIDs        UIDRange
 
 	// Suppress makes a result with a prefix of SuppressPrefixLen bits or
 	// fewer count as none.
@@ -123,7 +132,7 @@ func (r *rule) match(k, src key, fl *Flow) bool {
 		(r.From.Bits() <= 0 || src.agree(r.from, uint8(r.From.Bits()))) &&
 		(r.To.Bits() <= 0 || k.agree(r.to, uint8(r.To.Bits()))) &&
 		(r.TOS == 0 || r.TOS == fl.TOS&^3) && (r.IPProto == 0 || r.IPProto == fl.Proto) &&
-		r.SPort.has(fl.SPort) && r.DPort.has(fl.DPort)
+		r.SPort.has(fl.SPort) && r.DPort.has(fl.DPort) && r.UIDs.has(fl.UID)
 }
 
 func (p PortRange) has(port uint16) bool {

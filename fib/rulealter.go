@@ -134,6 +134,7 @@ func (r *Rule) selectsRule(o *Rule) bool {
 		given(r.Mark != 0, r.Mark == o.Mark) && given(r.Mask != 0, r.Mask == o.Mask) &&
 		given(r.TOS != 0, r.TOS == o.TOS) && given(r.IPProto != 0, r.IPProto == o.IPProto) &&
 		given(r.SPort != PortRange{}, r.SPort == o.SPort) && given(r.DPort != PortRange{}, r.DPort == o.DPort) &&
+		given(r.UIDs.Set, r.UIDs == o.UIDs) &&
 		given(r.Suppress, o.Suppress && r.SuppressPrefixLen == o.SuppressPrefixLen) &&
 		given(r.From.Bits() > 0, r.From == o.From) && given(r.To.Bits() > 0, r.To == o.To)
 }

@@ -71,6 +71,9 @@ func (dev *device) match(a *Addr) int {
 // of its scope or a wider one, a secondary one at the end. Linux:
 // __inet_insert_ifa.
 func (s *Inet) insertAddr(dev *device, a *Addr) error {
+	if a.Local.IsUnspecified() {
+		return nil // taken for done, and forgotten
+	}
 	list := dev.Addrs()
 	at := 0
 	for i, b := range list {

@@ -30,6 +30,7 @@ type Conf struct {
 	FragLowThresh        atomic.Int64  // ipfrag_low_thresh, in bytes; not used, as in Linux since 4.17
 	FragTime             atomic.Int32  // ipfrag_time, in seconds
 	FragMaxDist          atomic.Int32  // ipfrag_max_dist, in fragments
+	Somaxconn            atomic.Int32  // net.core.somaxconn, kept for who will listen
 	MinPMTU              atomic.Int32  // route.min_pmtu, in bytes
 	FwmarkReflect        atomic.Int32  // fwmark_reflect
 	gcThresh             [3]atomic.Int32
@@ -53,6 +54,7 @@ func newConf(*netns.Net) *Conf {
 	c.all.Store(&builtinAll)
 	c.dflt.Store(&builtinDefault)
 	c.DefaultTTL.Store(64)
+	c.Somaxconn.Store(4096)
 	c.UnprivilegedPort.Store(1024)
 	c.ports.Store(32768<<16 | 60999)
 	c.EchoIgnoreBroadcasts.Store(1)

@@ -53,6 +53,9 @@ func (s *Inet) doNewAddr(n *netns.Net, req *netlink.Request) ([]netlink.Message,
 	if !m.Local.Is4() {
 		return nil, netlink.Extack(syscall.EINVAL, "ipv4: Local address is not supplied")
 	}
+	if len(m.Label) >= unix.IFNAMSIZ {
+		return nil, netlink.Extack(syscall.ERANGE, "Attribute failed policy validation")
+	}
 	d := s.Core.DeviceByIndex(n, m.Index)
 	if d == nil {
 		return nil, netlink.Extack(syscall.ENODEV, "ipv4: Device not found")
@@ -138,7 +141,8 @@ func (s *Inet) doDumpAddr(n *netns.Net, req *netlink.Request) (all []netlink.Mes
 
 // routeOf turns a message into a route.
 func (s *Inet) routeOf(n *netns.Net, m *netlink.Route) fib.Route {
-	r := fib.Route{Dst: m.Dst, Src: m.PrefSrc, Table: m.Table, Metric: m.Priority, MTU: m.MTU, AdvMSS: m.AdvMSS,
+	r := fib.Route{Dst: m.Dst, Src: m.PrefSrc, Table: m.Table, Metric: m.Priority, MTU: m.MTU, AdvMSS: m.AdvMSS, Metrics: fib.Metrics{Window: m.Window,
+		HopLimit: m.HopLimit, InitCwnd: m.InitCwnd, InitRwnd: m.InitRwnd, Locked: m.Locked},
 		Type: fib.Type(m.Type), Scope: fib.Scope(m.Scope), Proto: m.Proto, TOS: m.TOS}
 	if !r.Dst.IsValid() {
 		r.Dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
@@ -220,7 +224,7 @@ func (s *Inet) dumpRoutes(n *netns.Net, m *netlink.Route) (all []netlink.Message
 		if m.OIF != 0 && !slices.ContainsFunc(r.NextHops, func(h fib.NextHop) bool { return int(h.IfIndex) == m.OIF }) {
 			continue
 		}
-		all = append(all, routeMessage(&r))
+		all = append(all, s.routeMessage(&r))
 	}
 	return all, nil
 }

@@ -16,14 +16,14 @@ import (
 // getRoute answers how a packet would go: one that n sends, or with IIF one that
 // arrives there. Linux: inet_rtm_getroute.
 func (s *Inet) getRoute(n *netns.Net, m *netlink.Route) ([]netlink.Message, error) {
-	fl := fib.Flow{Dst: netip.IPv4Unspecified(), Oif: int32(m.OIF), Mark: m.Mark, TOS: m.TOS &^ 3, Proto: m.IPProto, SPort: m.SPort, DPort: m.DPort}
+	fl := fib.Flow{Dst: netip.IPv4Unspecified(), Oif: int32(m.OIF), Mark: m.Mark, TOS: m.TOS &^ 3, Proto: m.IPProto, SPort: m.SPort, DPort: m.DPort, UID: m.UID}
 	if m.Dst.IsValid() {
 		fl.Dst = m.Dst.Addr()
 	}
 	if m.Src.IsValid() && !m.Src.Addr().IsUnspecified() {
 		fl.Src = m.Src.Addr()
 	}
-	out := &netlink.Route{Family: unix.AF_INET, Dst: netip.PrefixFrom(fl.Dst, 32), TOS: m.TOS, Table: fib.TableMain, Mark: m.Mark,
+	out := &netlink.Route{Family: unix.AF_INET, Dst: netip.PrefixFrom(fl.Dst, 32), Table: fib.TableMain, Mark: m.Mark,
 		Flags: routeCloned, Has: netlink.RouteCacheInfo}
 	if fl.Src.IsValid() {
 		out.Src = netip.PrefixFrom(fl.Src, 32)
@@ -33,7 +33,7 @@ func (s *Inet) getRoute(n *netns.Net, m *netlink.Route) ([]netlink.Message, erro
 	if m.IIF != 0 {
 		res, err = s.getInput(n, m, &fl, out)
 	} else {
-		res, err = s.getOutput(n, &fl, out)
+		res, err = s.getOutput(n, &fl, m.UID, out)
 	}
 	if err != nil {
 		return nil, err
@@ -44,10 +44,16 @@ func (s *Inet) getRoute(n *netns.Net, m *netlink.Route) ([]netlink.Message, erro
 			return nil, syscall.EHOSTUNREACH
 		}
 		r := res.Route()
-		return []netlink.Message{routeMessage(&r)}, nil
+		if m.Flags&unix.RTM_F_LOOKUP_TABLE == 0 {
+			r.Table = fib.TableMain // not asked for
+		}
+		return []netlink.Message{s.routeMessage(&r)}, nil
 	}
 	if known {
+		out.TOS = res.TOS()
 		out.MTU, out.AdvMSS = uint32(res.MTU()), uint32(res.AdvMSS())
+		x := res.Metrics()
+		out.Window, out.HopLimit, out.InitCwnd, out.InitRwnd, out.Locked = x.Window, x.HopLimit, x.InitCwnd, x.InitRwnd, x.Locked
 		if m.Flags&unix.RTM_F_LOOKUP_TABLE != 0 && res.Table != 0 {
 			out.Table = res.Table
 		}
@@ -56,12 +62,12 @@ func (s *Inet) getRoute(n *netns.Net, m *netlink.Route) ([]netlink.Message, erro
 }
 
 // getOutput is the way of what n sends.
-func (s *Inet) getOutput(n *netns.Net, fl *fib.Flow, out *netlink.Route) (fib.Result, error) {
+func (s *Inet) getOutput(n *netns.Net, fl *fib.Flow, uid uint32, out *netlink.Route) (fib.Result, error) {
 	rt, err := s.Route(n, fl)
 	if err != nil {
 		return fib.Result{}, err
 	}
-	out.Has |= netlink.RouteUID
+	out.Has, out.UID = out.Has|netlink.RouteUID, uid
 	out.OIF = rt.Dev.Index()
 	if rt.Result.Hop != nil && rt.Result.Hop.Gw.IsValid() {
 		out.Gateway = rt.Gateway

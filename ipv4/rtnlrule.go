@@ -11,15 +11,21 @@ import (
 	"nsmodel/netns"
 )
 
-// ruleOf turns a message into a rule. Selectors by user and by the group of a
-// device are not modelled. Linux: fib_nl2rule.
+// ruleOf turns a message into a rule. A selector by the group of a device is not
+// modelled. Linux: fib_nl2rule.
 func ruleOf(m *netlink.Rule) (fib.Rule, error) {
-	if m.Has&(netlink.RuleUIDs|netlink.RuleSuppressGroup) != 0 || m.L3MDev {
+	if m.Has&netlink.RuleSuppressGroup != 0 || m.L3MDev {
 		return fib.Rule{}, syscall.EOPNOTSUPP
 	}
 	r := fib.Rule{From: m.From, To: m.To, Iif: m.IIF, Oif: m.OIF, SPort: fib.PortRange(m.SPort), DPort: fib.PortRange(m.DPort),
 		Priority: m.Priority, PrioritySet: m.Has&netlink.RulePriority != 0 || m.Priority != 0, Table: m.Table, Goto: m.Goto,
 		Not: m.Flags&ruleInvert != 0, TOS: m.TOS, IPProto: m.IPProto, Proto: m.Proto}
+	if m.Has&netlink.RuleUIDs != 0 {
+		if m.UIDs[1] < m.UIDs[0] {
+			return r, netlink.Extack(syscall.EINVAL, "Invalid uid range")
+		}
+		r.UIDs = fib.UIDRange{First: m.UIDs[0], Last: m.UIDs[1], Set: true}
+	}
 	if m.Has&netlink.RuleMark != 0 {
 		r.Mark = m.Mark
 	}
@@ -82,7 +88,7 @@ func (s *Inet) doDumpRule(n *netns.Net, req *netlink.Request) (all []netlink.Mes
 // Linux: RTCF_*, include/uapi/linux/in_route.h.
 const (
 	routeCloned    = unix.RTM_F_CLONED
-	routeRedirect  = 0x00040000
+	routeRedirect  = 0x01000000 // Linux: RTCF_DOREDIRECT
 	routeBroadcast = 0x10000000
 	routeMulticast = 0x20000000
 	routeLocal     = 0x80000000

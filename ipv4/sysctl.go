@@ -63,12 +63,17 @@ var numbers = []number{
 	{"ipfrag_time", func(c *Conf) *atomic.Int32 { return &c.FragTime }, math.MinInt32, math.MaxInt32},
 	{"ipfrag_max_dist", func(c *Conf) *atomic.Int32 { return &c.FragMaxDist }, 0, math.MaxInt32},
 	{"route.min_pmtu", func(c *Conf) *atomic.Int32 { return &c.MinPMTU }, minMTU, math.MaxInt32},
+	{"somaxconn", func(c *Conf) *atomic.Int32 { return &c.Somaxconn }, 0, math.MaxInt32}, // below net.core
 	{"fwmark_reflect", func(c *Conf) *atomic.Int32 { return &c.FwmarkReflect }, 0, 255},
 }
 
 func (s *Inet) initNetSysctl() error {
 	for _, k := range numbers {
-		if err := s.Sysctl.Register(sysctl.Entry{Name: "net.ipv4." + k.name, Row: "net.ipv4",
+		row := "net.ipv4"
+		if k.name == "somaxconn" {
+			row = "net.core"
+		}
+		if err := s.Sysctl.Register(sysctl.Entry{Name: row + "." + k.name, Row: row,
 			Get: func(n *netns.Net, _ string) (string, error) {
 				return strconv.Itoa(int(k.at(s.conf.Of(n)).Load())), nil
 			},
@@ -113,7 +118,7 @@ func (s *Inet) getPorts(n *netns.Net, _ string) (string, error) {
 // Linux: ipv4_local_port_range; it also warns if both have one parity.
 func (s *Inet) setPorts(n *netns.Net, _, value string) error {
 	f := strings.Fields(value)
-	if len(f) < 2 {
+	if len(f) != 2 {
 		return syscall.EINVAL
 	}
 	lo, err := ParseInt(f[0], 1, 65535)

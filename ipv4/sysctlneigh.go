@@ -33,8 +33,12 @@ func counter(name string, at func(p *core.NeighParms) *int) neighTunable {
 
 // span is a time, in the unit that user space sees.
 func span(name string, unit time.Duration, at func(p *core.NeighParms) *time.Duration) neighTunable {
+	lo := int64(math.MinInt32)
+	if unit == time.Millisecond {
+		lo = 0 // what is negative is too long for Linux. Linux: msecs_to_jiffies
+	}
 	return neighTunable{name, func(p *core.NeighParms) int64 { return int64(*at(p) / unit) },
-		func(p *core.NeighParms, v int64) { *at(p) = time.Duration(v) * unit }, math.MinInt32}
+		func(p *core.NeighParms, v int64) { *at(p) = time.Duration(v) * unit }, lo}
 }
 
 var neighTunables = []neighTunable{

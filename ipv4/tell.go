@@ -28,7 +28,7 @@ func (s *Inet) tellRoute(n *netns.Net, op fib.Op, r fib.Route) {
 	if op == fib.Deleted {
 		what = netlink.Del
 	}
-	s.Netlink.Publish(n, netlink.GroupIPv4Route, what, routeMessage(&r))
+	s.Netlink.Publish(n, netlink.GroupIPv4Route, what, s.routeMessage(&r))
 }
 
 // tellRule tells of a change to a rule. Linux: notify_rule_change.
@@ -52,19 +52,32 @@ func addrMessage(a *Addr) *netlink.Addr {
 }
 
 // routeMessage returns a route as RTM_NEWROUTE has it. Linux: fib_dump_info.
-func routeMessage(r *fib.Route) *netlink.Route {
+func (s *Inet) routeMessage(r *fib.Route) *netlink.Route {
 	m := &netlink.Route{Family: unix.AF_INET, Dst: r.Dst, TOS: r.TOS, Table: r.Table, Proto: r.Proto, Scope: uint8(r.Scope),
-		Type: uint8(r.Type), Priority: r.Metric, PrefSrc: r.Src, MTU: r.MTU, AdvMSS: r.AdvMSS}
+		Type: uint8(r.Type), Priority: r.Metric, PrefSrc: r.Src, MTU: r.MTU, AdvMSS: r.AdvMSS,
+		Window: r.Window, HopLimit: r.HopLimit, InitCwnd: r.InitCwnd, InitRwnd: r.InitRwnd, Locked: r.Locked}
 	if len(r.NextHops) == 1 {
 		h := &r.NextHops[0]
-		m.OIF, m.Gateway, m.Flags = int(h.IfIndex), h.Gw, uint32(h.Flags)
+		m.OIF, m.Gateway, m.Flags = int(h.IfIndex), h.Gw, s.hopFlags(h)
 		return m
 	}
 	for i := range r.NextHops {
 		h := &r.NextHops[i]
-		m.Multipath = append(m.Multipath, netlink.NextHop{Index: int(h.IfIndex), Gateway: h.Gw, Weight: int(h.Weight), Flags: uint32(h.Flags)})
+		m.Multipath = append(m.Multipath, netlink.NextHop{Index: int(h.IfIndex), Gateway: h.Gw, Weight: int(h.Weight), Flags: s.hopFlags(h)})
 	}
 	return m
+}
+
+// hopFlags are a hop's flags as they are shown: one without carrier is dead
+// where nobody would choose it. Linux: fib_nexthop_info.
+func (s *Inet) hopFlags(h *fib.NextHop) uint32 {
+	f := h.Flags
+	if f&fib.HopLinkDown != 0 {
+		if dev := s.devs.Of(h.Dev); dev != nil && dev.IgnoreRoutesWithLinkdown() {
+			f |= fib.HopDead
+		}
+	}
+	return uint32(f)
 }
 
 // Flags of a rule whose device or target is missing, and of one that inverts.
@@ -94,6 +107,9 @@ func ruleMessage(r *fib.Rule) *netlink.Rule {
 	if r.Mark != 0 || r.Mask != 0 {
 		m.Mark, m.MarkMask = r.Mark, r.Mask
 		m.Has |= netlink.RuleMark | netlink.RuleMask
+	}
+	if r.UIDs.Set {
+		m.UIDs, m.Has = [2]uint32{r.UIDs.First, r.UIDs.Last}, m.Has|netlink.RuleUIDs
 	}
 	if r.Suppress {
 		m.SuppressPrefix = int(r.SuppressPrefixLen)

@@ -164,7 +164,10 @@ func (c *Conn) bind(laddr netip.AddrPort) error {
 			source = a
 		case fib.Broadcast:
 		default:
-			return syscall.EADDRNOTAVAIL
+			if c.u.ip.Conf(c.n).NonlocalBind.Load() == 0 {
+				return syscall.EADDRNOTAVAIL
+			}
+			source = a
 		}
 	}
 	b := c.newBinding(a, laddr.Port())
