@@ -56,12 +56,7 @@ func (m *Machine) fdbNew(n *netns.Net, r *netlink.Request) ([]netlink.Message, e
 	case q.State&unix.NUD_NOARP != 0:
 		state = link.FDBStatic
 	}
-	if r.Flags&netlink.Replace != 0 {
-		if err := m.Links.DelFDB(d, wire.MAC(q.LLAddr)); err != nil && r.Flags&netlink.Create == 0 {
-			return nil, err
-		}
-	}
-	return nil, m.Links.AddFDB(d, wire.MAC(q.LLAddr), state)
+	return nil, m.Links.AddFDB(d, wire.MAC(q.LLAddr), state, r.Flags&netlink.Excl == 0)
 }
 
 func (m *Machine) fdbDel(n *netns.Net, r *netlink.Request) ([]netlink.Message, error) {

@@ -121,7 +121,7 @@ func TestArriveRefuses(t *testing.T) {
 			m.Error("a frame of an unknown protocol passed")
 		}
 		m.want(m.run(), "n/d up", "n/d priority")
-		if s := d.Stats(); s.RxDropped != 1 || s.RxErrors != 2 || s.RxPackets != 6 {
+		if s := d.Stats(); s.RxDropped != 2 || s.RxErrors != 2 || s.RxPackets != 6 {
 			m.Errorf("stats %+v", s)
 		}
 		n.Hold()

@@ -45,6 +45,9 @@ func (s *Stack) toProtocol(w *Worker, p *Packet) {
 		h.fn(w, p)
 		return
 	}
+	if p.Protocol >= 0x600 { // what gives a length is for LLC, which throws away without a count
+		p.Dev.stats.rxDropped.Add(1)
+	}
 	w.Drop(p, NoProtocol)
 }
 

@@ -44,6 +44,8 @@ type port struct {
 	br  *bridge
 	dev *core.Device
 	mac wire.MAC // under rtnl; the address under which dev's local entry is filed
+
+	enabled bool // under rtnl. Linux: a state that is not BR_STATE_DISABLED
 }
 
 // ports is where a device keeps what it is a port of.
@@ -65,6 +67,7 @@ func (l *Links) bridgeKind() *core.Kind {
 		}
 		spec := spec(k, u, b)
 		spec.NetLocal, spec.Stacked = true, true
+		spec.Carrier = u.Addr.IsZero() // an address asks for the ports' state, and there are none
 		d, err := l.stack.Register(n, spec)
 		if err != nil {
 			return nil, err

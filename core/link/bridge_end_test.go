@@ -25,7 +25,7 @@ func TestBridgeLeaksNothing(t *testing.T) {
 			m.send(e[i], wire.BroadcastMAC(), "x")
 		}
 		m.run()
-		m.ok(m.l.AddFDB(p[0], wire.MAC{2, 2, 2, 2, 2, 2}, link.FDBStatic))
+		m.ok(m.l.AddFDB(p[0], wire.MAC{2, 2, 2, 2, 2, 2}, link.FDBStatic, false))
 		// A port that leaves takes its own entries along: local, learned, static.
 		before := fdbLen(m, br)
 		m.ok(m.s.SetMaster(p[0], nil))

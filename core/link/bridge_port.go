@@ -37,6 +37,7 @@ func (b *bridge) AddPort(master, d *core.Device) error {
 	b.ports.Store(&list)
 	d.SetClaim(pt.receive)
 	b.follow()
+	pt.enable()
 	return nil
 }
 
@@ -68,6 +69,7 @@ func (b *bridge) DelPort(master, d *core.Device) {
 		return
 	}
 	d.SetClaim(nil)
+	pt.disable()
 	list := slices.DeleteFunc(slices.Clone(*b.ports.Load()), func(o *port) bool { return o == pt })
 	b.ports.Store(&list)
 	ports().Set(d, nil)
@@ -81,13 +83,12 @@ func (b *bridge) DelPort(master, d *core.Device) {
 	}
 }
 
-// follow lets the bridge's address, MTU and carrier follow its ports.
-// Linux: br_stp_recalculate_bridge_id, br_mtu_auto_adjust and
-// br_port_state_selection.
+// follow lets the bridge's address and MTU follow its ports.
+// Linux: br_stp_recalculate_bridge_id and br_mtu_auto_adjust.
 func (b *bridge) follow() {
 	s, list := b.dev.Stack(), *b.ports.Load()
 	var low wire.MAC // Linux: zero once the last port is gone
-	mtu, carrier := 0, false
+	mtu := 0
 	for i, pt := range list {
 		if a := pt.dev.Addr(); i == 0 || bytes.Compare(a[:], low[:]) < 0 {
 			low = a
@@ -95,7 +96,6 @@ func (b *bridge) follow() {
 		if m := pt.dev.MTU(); mtu == 0 || m < mtu {
 			mtu = m
 		}
-		carrier = carrier || pt.forwarding()
 	}
 	if mtu == 0 {
 		mtu = wire.EthernetMTU
@@ -106,7 +106,32 @@ func (b *bridge) follow() {
 	if !b.mtuChosen {
 		s.AdjustMTU(b.dev, mtu)
 	}
-	s.SetCarrier(b.dev, carrier)
+}
+
+// enable lets frames pass a port that can, in a bridge that is up.
+// Linux: br_stp_enable_port.
+func (pt *port) enable() {
+	if !pt.enabled && pt.forwarding() && pt.br.dev.Up() {
+		pt.enabled = true
+		pt.br.selectState()
+	}
+}
+
+// disable ends that. Linux: br_stp_disable_port.
+func (pt *port) disable() {
+	pt.enabled = false
+	pt.br.selectState()
+}
+
+// selectState gives the bridge a carrier if frames pass one of its ports. It is
+// asked for when a port's state changes: a bridge that never had one has still
+// the carrier with which it began. Linux: br_port_state_selection.
+func (b *bridge) selectState() {
+	if b.leaving.Load() {
+		return
+	}
+	carrier := slices.ContainsFunc(*b.ports.Load(), func(pt *port) bool { return pt.enabled })
+	b.dev.Stack().SetCarrier(b.dev, carrier)
 }
 
 // bridgeEvent keeps the bridges right when a port or the bridge itself changes.
@@ -114,6 +139,17 @@ func (b *bridge) follow() {
 func (l *Links) bridgeEvent(e core.Event, d *core.Device) {
 	if b, ok := d.Driver().(*bridge); ok && e == core.EventAddr && b.dev != nil {
 		b.moveLocal(d.Addr())
+		b.selectState() // Linux: br_stp_change_bridge_id
+	}
+	if b, ok := d.Driver().(*bridge); ok && b.dev != nil && !b.leaving.Load() {
+		for _, pt := range *b.ports.Load() {
+			switch {
+			case e == core.EventUp:
+				pt.enable()
+			case e == core.EventDown && pt.enabled:
+				pt.disable()
+			}
+		}
 	}
 	pt := ports().Of(d)
 	if pt == nil || pt.br.leaving.Load() {
@@ -123,8 +159,12 @@ func (l *Links) bridgeEvent(e core.Event, d *core.Device) {
 	case core.EventUp, core.EventDown, core.EventCarrier:
 		if !pt.forwarding() {
 			pt.br.flush(pt, false)
+			if pt.enabled || e == core.EventDown && pt.br.dev.Up() {
+				pt.disable()
+			}
+		} else {
+			pt.enable()
 		}
-		pt.br.follow()
 	case core.EventMTU:
 		pt.br.follow()
 	case core.EventAddr:

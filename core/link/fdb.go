@@ -221,15 +221,19 @@ func (l *Links) FDB(br *core.Device) ([]FDBEntry, error) {
 }
 
 // AddFDB files an entry by hand: dev is a port, or the bridge itself for a
-// permanent one. Errors: EINVAL for a bad address or what is no port, EEXIST.
+// permanent one. One that is there is changed if replace says so, whatever port
+// it names. Errors: EINVAL for the zero address and what is no port, EEXIST.
 // Under rtnl. Linux: br_fdb_add.
-func (l *Links) AddFDB(dev *core.Device, a wire.MAC, state FDBState) error {
+func (l *Links) AddFDB(dev *core.Device, a wire.MAC, state FDBState, replace bool) error {
 	b, pt, err := portOf(dev)
 	if err != nil {
 		return err
 	}
-	if !a.IsValid() || pt == nil && state != FDBPermanent || state > FDBPermanent {
+	if a.IsZero() || pt == nil && state != FDBPermanent || state > FDBPermanent {
 		return fmt.Errorf("link: fdb %v dev %s: %w", a, dev.Name(), syscall.EINVAL)
+	}
+	if replace {
+		b.drop(b.key(a))
 	}
 	e := &fdbEntry{mac: a}
 	e.port.Store(pt)
