@@ -32,7 +32,8 @@ type Action interface {
 // A Change is a command that becomes one netlink request.
 type Change struct {
 	Req  netlink.Request
-	Devs []Dev // names to look up first, in this order
+	Devs []Dev  // names to look up first, in this order
+	Warn string // what the tool says on its standard error before all else
 }
 
 // A Dev is a device's name in a Change, and the field its index goes to.
@@ -95,6 +96,7 @@ func parseTool(a *args, net string) (*Command, error) {
 
 func (c *Change) run(t *tool) int {
 	req := c.Req
+	t.failf(0, "%s", c.Warn)
 	for _, d := range c.Devs {
 		index, ok := t.index(d.Name)
 		if !ok {

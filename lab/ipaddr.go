@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -47,7 +48,7 @@ func parseAddrChange(a *args, c *Command, op netlink.Op, flags netlink.Flags) Ac
 		panic(usage(1, "Not enough information: \"dev\" argument is required.\n"))
 	}
 	p.finish(op)
-	return &Change{Req: netlink.Request{Op: op, Flags: flags, Msg: m}, Devs: []Dev{{Name: p.dev}}}
+	return &Change{Req: netlink.Request{Op: op, Flags: flags, Msg: m}, Devs: []Dev{{Name: p.dev}}, Warn: p.wildcard(op)}
 }
 
 type addrParser struct {
@@ -111,7 +112,7 @@ func (p *addrParser) family(ip netip.Addr) {
 
 func (p *addrParser) broadcast(a *args) {
 	if p.brd != "" {
-		panic(garbage("broadcast", a.next()))
+		panic(usage(255, "Error: duplicate \"broadcast\": \"%s\" is the second value.\n", a.next()))
 	}
 	if p.brd = a.next(); p.brd != "+" && p.brd != "-" {
 		p.m.Broadcast = address(p.brd, unix.AF_INET)
@@ -147,9 +148,24 @@ func (p *addrParser) finish(op netlink.Op) {
 	if !p.scoped && op != netlink.Del && m.Local.Is4() && m.Local.IsLoopback() {
 		m.Scope = unix.RT_SCOPE_HOST
 	}
-	if m.Valid != netlink.Forever && m.Has&netlink.AddrCacheInfo != 0 && (m.Preferred == netlink.Forever || m.Preferred > m.Valid) {
-		panic(usage(255, "preferred_lft is greater than valid_lft\n"))
+	if m.Has&netlink.AddrCacheInfo != 0 && m.Valid == 0 {
+		panic(usage(1, "valid_lft is zero\n"))
 	}
+	if m.Valid != netlink.Forever && m.Has&netlink.AddrCacheInfo != 0 && (m.Preferred == netlink.Forever || m.Preferred > m.Valid) {
+		panic(usage(1, "preferred_lft is greater than valid_lft\n"))
+	}
+}
+
+// wildcard is what the tool says to a deletion without a prefix length.
+func (p *addrParser) wildcard(op netlink.Op) string {
+	if op != netlink.Del || p.peer.IsValid() || p.length || !p.m.Local.Is4() {
+		return ""
+	}
+	return fmt.Sprintf(`Warning: Executing wildcard deletion to stay compatible with old scripts.
+         Explicitly specify the prefix length (%s/32) to avoid this warning.
+         This special behaviour is likely to disappear in further releases,
+         fix your scripts!
+`, p.local)
 }
 
 // lastAddress returns p's address with all host bits one, or zero.
@@ -167,6 +183,8 @@ func lastAddress(p netip.Prefix, ones bool) netip.Addr {
 type AddrFilter struct {
 	Dev, Master, Type string
 	Up, Scoped        bool
+	NoMaster, Grouped bool
+	Group             uint32 // if Grouped
 	Scope             uint8
 	To                netip.Prefix
 	Label             string
@@ -199,6 +217,13 @@ func parseAddrFilter(a *args, c *Command) AddrFilter {
 			f.Master = a.next()
 		case w == "type":
 			f.Type = a.next()
+		case w == "nomaster":
+			f.NoMaster = true
+		case w == "group":
+			f.Grouped = true
+			if f.Group = 0; !a.take("default") {
+				f.Group = uint32(a.number(32, "Invalid \"group\" value\n"))
+			}
 		case w == "primary":
 			f.NotFlags |= unix.IFA_F_SECONDARY
 		case w == "secondary" || w == "temporary":

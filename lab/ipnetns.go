@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"slices"
 	"strings"
 
 	"nsmodel/core/netlink"
@@ -10,6 +9,7 @@ import (
 const netnsHelp = `Usage: ip netns list
        ip netns add NAME
        ip netns delete NAME
+       ip -all netns delete
        ip netns set NAME { NSID | auto }
        ip [-all] netns exec [NAME] { ip | bridge | sysctl | ping | probe } ...
        ip netns list-id
@@ -17,7 +17,7 @@ const netnsHelp = `Usage: ip netns list
 
 // A Netns is "ip netns add", "del", "set" and "list".
 type Netns struct {
-	Verb string // add, delete, set, list or list-id
+	Verb string // add, delete, delete-all, set, list or list-id
 	Name string
 	ID   int // of set
 }
@@ -32,9 +32,13 @@ func parseNetns(a *args, c *Command) Action {
 	case "list", "show", "lst":
 		n.Verb = "list"
 	case "list-id":
+		if a.more() {
+			panic(notModelled("ip netns list-id " + a.next()))
+		}
 	case "add", "delete", "set":
 		if v == "delete" && c.Opts.All {
-			panic(notModelled("ip -all netns delete"))
+			n.Verb = "delete-all"
+			return n
 		}
 		if n.Name = a.netnsName(); v == "set" {
 			n.ID = a.nsid()
@@ -103,6 +107,16 @@ func (n *Netns) run(t *tool) int {
 		if _, err := t.m.Netns(NetnsDelete, n.Name); err != nil {
 			return t.failf(1, "Cannot remove namespace file \"/run/netns/%s\": %s\n", n.Name, errText(err))
 		}
+	case "delete-all":
+		names, err := t.m.Netns(NetnsList, "")
+		if err != nil {
+			return t.kernel(err)
+		}
+		for _, name := range names {
+			if status := (&Netns{Verb: "delete", Name: name}).run(t); status != 0 {
+				return status
+			}
+		}
 	case "set":
 		if _, err := t.m.Netns(NetnsCheck, n.Name); err != nil {
 			return t.failf(1, "Cannot open network namespace \"%s\": %s\n", n.Name, errText(err))
@@ -121,26 +135,43 @@ func (n *Netns) list(t *tool) int {
 	if err != nil {
 		return t.kernel(err)
 	}
-	ids := t.nsids()
 	if n.Verb == "list-id" {
-		slices.SortStableFunc(names, func(a, b string) int { return ids[a] - ids[b] })
+		return listID(t)
 	}
+	ids := t.nsids()
 	p := t.printer()
 	p.openList()
 	for _, name := range names {
 		id, has := ids[name]
-		if n.Verb == "list-id" && !has {
+		p.openObject()
+		p.str("name", "%s", name)
+		if has {
+			p.num("id", " (id: %d)", int64(id))
+		}
+		p.text("\n")
+		p.closeObject()
+	}
+	return t.flush(p)
+}
+
+// listID is "ip netns list-id": the numbers this Net has for others, in their
+// order; not each of those has a name.
+func listID(t *tool) int {
+	msgs, err := t.dump(&netlink.NSID{})
+	if err != nil {
+		return t.dumped(err, "Dump")
+	}
+	p := t.printer()
+	p.openList()
+	for _, m := range msgs {
+		id, ok := m.(*netlink.NSID)
+		if !ok || id.ID == netlink.NSIDNone {
 			continue
 		}
 		p.openObject()
-		if n.Verb == "list-id" {
-			p.num("nsid", "nsid %d ", int64(id))
-			p.str("name", "(iproute2 netns name: %s)", name)
-		} else {
-			p.str("name", "%s", name)
-			if has {
-				p.num("id", " (id: %d)", int64(id))
-			}
+		p.num("nsid", "nsid %d ", int64(id.ID))
+		if id.Name != "" {
+			p.str("name", "(iproute2 netns name: %s)", id.Name)
 		}
 		p.text("\n")
 		p.closeObject()

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -12,6 +13,7 @@ import (
 type RouteGet struct {
 	Req  netlink.Request
 	Devs []Dev
+	warn string
 }
 
 func parseRouteGet(a *args, c *Command) Action {
@@ -54,7 +56,11 @@ func parseRouteGet(a *args, c *Command) Action {
 				panic(usage(255, "%s", routeHelp))
 			}
 			r.Dst = hostPrefix(w, &r.Family)
-			given = given || r.Dst.IsValid()
+			given = true
+			if r.Dst.IsValid() && !r.Dst.IsSingleIP() {
+				g.warn = fmt.Sprintf("Warning: /%d as prefix is invalid, only /%d (or none) is supported.\n", r.Dst.Bits(), r.Dst.Addr().BitLen())
+				r.Dst = netip.PrefixFrom(r.Dst.Addr(), r.Dst.Addr().BitLen())
+			}
 		}
 	}
 	if !given {
@@ -63,7 +69,7 @@ func parseRouteGet(a *args, c *Command) Action {
 	if r.Family == unix.AF_UNSPEC {
 		r.Family = unix.AF_INET
 	}
-	if r.Family == unix.AF_INET {
+	if r.Family == unix.AF_INET && r.Has&netlink.RouteFIBMatch == 0 {
 		r.Flags |= unix.RTM_F_LOOKUP_TABLE
 	}
 	return g
@@ -79,6 +85,7 @@ func hostPrefix(w string, family *uint8) netip.Prefix {
 }
 
 func (g *RouteGet) run(t *tool) int {
+	t.failf(0, "%s", g.warn)
 	for _, d := range g.Devs {
 		index, ok := t.index(d.Name)
 		if !ok {

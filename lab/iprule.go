@@ -55,9 +55,6 @@ func parseRule(a *args, c *Command) Action {
 
 func parseRuleChange(a *args, c *Command, op netlink.Op, flags netlink.Flags) Action {
 	r := &netlink.Rule{Family: c.Opts.Family}
-	if op == netlink.New {
-		r.Proto = unix.RTPROT_BOOT
-	}
 	for a.more() {
 		if !ruleSelector(a, r) {
 			ruleAction(a, r)

@@ -103,13 +103,13 @@ func TestParseChange(t *testing.T) {
 
 		// rules
 		{"ip rule add from 10.0.0.0/8 table 100 pref 7", netlink.New, add, &netlink.Rule{Family: unix.AF_INET, From: net4("10.0.0.0/8"), Table: 100, Priority: 7,
-			Has: netlink.RulePriority | netlink.RuleTable, Action: unix.FR_ACT_TO_TBL, Proto: unix.RTPROT_BOOT}, noDevs},
+			Has: netlink.RulePriority | netlink.RuleTable, Action: unix.FR_ACT_TO_TBL}, noDevs},
 		{"ip ru a not fwmark 0x10/0xff iif v0 oif v1 prohibit", netlink.New, add, &netlink.Rule{Family: unix.AF_INET, Flags: unix.FIB_RULE_INVERT, Mark: 16, MarkMask: 255,
-			Has: netlink.RuleMark | netlink.RuleMask, IIF: "v0", OIF: "v1", Action: unix.FR_ACT_PROHIBIT, Proto: unix.RTPROT_BOOT}, noDevs},
+			Has: netlink.RuleMark | netlink.RuleMask, IIF: "v0", OIF: "v1", Action: unix.FR_ACT_PROHIBIT}, noDevs},
 		{"ip rule add ipproto udp sport 1-9 dport 53 tos 10 goto 99", netlink.New, add, &netlink.Rule{Family: unix.AF_INET, IPProto: 17, TOS: 0x10, SPort: netlink.PortRange{First: 1, Last: 9},
-			DPort: netlink.PortRange{First: 53, Last: 53}, Action: unix.FR_ACT_GOTO, Goto: 99, Proto: unix.RTPROT_BOOT}, noDevs},
+			DPort: netlink.PortRange{First: 53, Last: 53}, Action: unix.FR_ACT_GOTO, Goto: 99}, noDevs},
 		{"ip rule add lookup main suppress_prefixlength 0", netlink.New, add, &netlink.Rule{Family: unix.AF_INET, Table: unix.RT_TABLE_MAIN, Action: unix.FR_ACT_TO_TBL,
-			Has: netlink.RuleTable | netlink.RuleSuppressPrefix, Proto: unix.RTPROT_BOOT}, noDevs},
+			Has: netlink.RuleTable | netlink.RuleSuppressPrefix}, noDevs},
 		{"ip rule del pref 7", netlink.Del, 0, &netlink.Rule{Family: unix.AF_INET, Priority: 7, Has: netlink.RulePriority}, noDevs},
 
 		// neighbours and forwarding entries
@@ -129,7 +129,7 @@ func TestParseChange(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := &Change{netlink.Request{Op: tc.op, Flags: tc.flags, Msg: tc.msg}, tc.devs}
+			want := &Change{Req: netlink.Request{Op: tc.op, Flags: tc.flags, Msg: tc.msg}, Devs: tc.devs}
 			if !reflect.DeepEqual(c.Do, want) {
 				got := c.Do.(*Change)
 				t.Errorf("got  %v %+v %v\nwant %v %+v %v", got.Req.String(), got.Req.Msg, got.Devs, want.Req.String(), want.Req.Msg, want.Devs)

@@ -55,7 +55,11 @@ func parsePing(a *args, net string) *Command {
 		panic(usage(2, "ping: source routes are not modelled\n"))
 	}
 	ip, err := netip.ParseAddr(dst[0])
-	if err != nil || ip.Zone() != "" {
+	if err != nil {
+		ip = numbersAndDots(dst[0])
+		err = nil
+	}
+	if !ip.IsValid() || ip.Zone() != "" {
 		panic(usage(2, "ping: %s: Name or service not known\n", dst[0]))
 	}
 	p.Host, p.Dst = dst[0], ip
@@ -63,6 +67,30 @@ func parsePing(a *args, net string) *Command {
 		panic(usage(2, "ping: a lab's ping needs -c or -w, or it never ends\n"))
 	}
 	return &Command{Net: net, Do: p}
+}
+
+// numbersAndDots reads an address of fewer than four parts, whose last fills the
+// rest; the zero Addr if it is none. C: inet_aton.
+func numbersAndDots(s string) netip.Addr {
+	part := strings.Split(s, ".")
+	if len(part) > 4 {
+		return netip.Addr{}
+	}
+	var b [4]byte
+	for i, p := range part {
+		bits := 8
+		if i == len(part)-1 {
+			bits = 8 * (4 - i)
+		}
+		v, ok := number(p, bits)
+		if !ok {
+			return netip.Addr{}
+		}
+		for j := i; j < i+bits/8; j++ {
+			b[j] = byte(v >> (bits - 8*(j-i+1)))
+		}
+	}
+	return netip.AddrFrom4(b)
 }
 
 // option reads one of a word's letters with its value and returns the rest.
@@ -100,7 +128,7 @@ func (p *Ping) set(c byte, v string) {
 	case 'w':
 		p.Deadline = time.Duration(pingNumber(v, 0, math.MaxInt32)) * time.Second
 	case 's':
-		p.Size = pingNumber(v, 0, math.MaxInt32-8)
+		p.Size = pingNumber(v, 0, math.MaxInt32)
 	case 't':
 		if p.TTL = pingNumber(v, 0, 255); p.TTL == 0 {
 			panic(usage(2, "ping: cannot set unicast time-to-live: Invalid argument\n"))

@@ -72,7 +72,8 @@ func (t *tool) selectLinks(f *AddrFilter) ([]*netlink.Link, int) {
 	var links []*netlink.Link
 	for _, m := range all {
 		l, ok := m.(*netlink.Link)
-		if ok && (!f.Up || l.Flags&unix.IFF_UP != 0) && (f.Master == "" || l.Master == master) && (f.Type == "" || l.Info == f.Type) {
+		if ok && (!f.Up || l.Flags&unix.IFF_UP != 0) && (f.Master == "" || l.Master == master) && (f.Type == "" || l.Info == f.Type) &&
+			(!f.NoMaster || l.Master == 0) && (!f.Grouped || l.Group == f.Group) {
 			links = append(links, l)
 		}
 	}

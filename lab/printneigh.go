@@ -256,7 +256,9 @@ func (s *BridgeLink) run(t *tool) int {
 		}
 		p.openObject()
 		p.num("ifindex", "%d: ", int64(l.Index))
-		t.linkName(p, l, "%s: ")
+		inOwn := *l
+		inOwn.Has &^= netlink.LinkLinkNetns // Linux does not say in whose Net the peer is, and ip asks its own
+		t.linkName(p, &inOwn, "%s: ")
 		t.printLinkFlags(p, l)
 		p.num("mtu", "mtu %d ", int64(l.MTU))
 		p.str("master", "master %s ", t.name(l.Master))

@@ -117,6 +117,12 @@ func (p *Ping) event(t *tool, s *pingSums, e PingEvent) {
 		}
 		t.outf("\n")
 	case PingError:
+		if e.Type == 5 {
+			if !p.Quiet {
+				t.outf("From %s: icmp_seq=%d %s\n", e.From, e.Seq, icmpText(e))
+			}
+			return // advice, no error
+		}
 		s.errors++
 		if !p.Quiet {
 			t.outf("From %s icmp_seq=%d %s\n", e.From, e.Seq, icmpText(e))
@@ -138,7 +144,11 @@ func (p *Ping) start(t *tool, e PingEvent) {
 	if e.Broadcast {
 		t.failf(0, "WARNING: pinging broadcast address\n")
 	}
-	t.outf("PING %s (%s) ", p.Host, p.Dst)
+	dst := p.Dst
+	if dst.IsUnspecified() {
+		dst = e.From // its socket is connected to its own address
+	}
+	t.outf("PING %s (%s) ", p.Host, dst)
 	if p.Dev != "" || p.Source.IsValid() {
 		t.outf("from %s %s: ", e.From, p.Dev)
 	}
@@ -184,6 +194,15 @@ var unreachable = [...]string{
 	"Packet filtered", "Precedence Violation", "Precedence Cutoff",
 }
 
+func redirectText(e PingEvent) string {
+	what := fmt.Sprintf("Redirect, Bad Code: %d", e.Code)
+	if kinds := [...]string{"Network", "Host", "Type of Service and Network", "Type of Service and Host"}; int(e.Code) < len(kinds) {
+		what = "Redirect " + kinds[e.Code]
+	}
+	gw := netip.AddrFrom4([4]byte{byte(e.Info >> 24), byte(e.Info >> 16), byte(e.Info >> 8), byte(e.Info)})
+	return fmt.Sprintf("%s(New nexthop: %s)", what, gw)
+}
+
 // icmpText says what an ICMP error means, in ping's words.
 func icmpText(e PingEvent) string {
 	switch {
@@ -195,6 +214,8 @@ func icmpText(e PingEvent) string {
 		return fmt.Sprintf("Dest Unreachable, Bad Code: %d", e.Code)
 	case e.Type == 4:
 		return "Source Quench"
+	case e.Type == 5:
+		return redirectText(e)
 	case e.Type == 11 && e.Code == 0:
 		return "Time to live exceeded"
 	case e.Type == 11 && e.Code == 1:

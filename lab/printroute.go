@@ -251,6 +251,9 @@ func printCacheFlags(p *printer, r *netlink.Route) {
 	case unix.RTN_MULTICAST:
 		flags = []string{"mc"}
 	}
+	if r.Flags&0x01000000 != 0 { // RTCF_DOREDIRECT
+		flags = append(flags, "redirect")
+	}
 	p.openArray("cache")
 	for i, f := range flags {
 		switch {

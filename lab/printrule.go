@@ -14,8 +14,8 @@ func (f *RuleFilter) matches(r *netlink.Rule) bool {
 	case r.Family != f.Family,
 		f.Table >= 0 && (r.Action != unix.FR_ACT_TO_TBL || f.Table != int64(r.Table)),
 		f.Priority >= 0 && f.Priority != int64(r.Priority),
-		f.From.IsValid() && f.From.Masked() != r.From.Masked(),
-		f.To.IsValid() && f.To.Masked() != r.To.Masked(),
+		f.From.IsValid() && !within(f.From, r.From),
+		f.To.IsValid() && !within(f.To, r.To),
 		f.IIF != "" && f.IIF != r.IIF,
 		f.OIF != "" && f.OIF != r.OIF,
 		f.Not && r.Flags&unix.FIB_RULE_INVERT == 0:
@@ -23,6 +23,10 @@ func (f *RuleFilter) matches(r *netlink.Rule) bool {
 	}
 	return true
 }
+
+// within reports whether a rule's prefix, of whatever length, begins as the
+// filter's does. iproute2: filter_nlmsg, inet_addr_match_rta.
+func within(f, x netip.Prefix) bool { return x.IsValid() && f.Contains(x.Addr()) }
 
 func (t *tool) rules(f *RuleFilter, what string) ([]*netlink.Rule, int) {
 	msgs, err := t.dump(&netlink.Rule{Family: f.Family})
@@ -138,7 +142,7 @@ func (t *tool) printRuleAction(p *printer, r *netlink.Rule) {
 	case unix.FR_ACT_PROHIBIT:
 		p.str("action", " %s", "prohibit")
 	}
-	if t.c.Opts.Details {
+	if t.c.Opts.Details || r.Proto != unix.RTPROT_UNSPEC && r.Proto != unix.RTPROT_KERNEL {
 		p.str("protocol", " proto %s", nameOf(protoWords, uint32(r.Proto)))
 	}
 	p.text("\n")

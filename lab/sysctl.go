@@ -134,7 +134,8 @@ func (s *Sysctls) failed(t *tool, key, what string, err error) int {
 		}
 		return t.failf(1, "sysctl: cannot stat /proc/sys/%s: %s\n", sysctlPath(key), errText(err))
 	case syscall.EACCES, syscall.EPERM:
-		return t.failf(1, "sysctl: permission denied on key \"%s\"\n", dots)
+		// What sysctl(8) makes of a file that may not be written; its status is 0.
+		return t.failf(0, "sysctl: %s key \"%s\": %s\n", what, dots, errText(syscall.EINVAL))
 	}
 	return t.failf(1, "sysctl: %s key \"%s\": %s\n", what, dots, errText(err))
 }
