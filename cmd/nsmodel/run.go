@@ -145,7 +145,7 @@ func (s *shell) attach(nics []nicFlag) error {
 			return err
 		}
 		if r.Exit != 0 {
-			return fmt.Errorf("--nic %s=%s@%s: %s", n.kernel, n.name, n.net, strings.TrimSpace(r.Stderr))
+			return fmt.Errorf("--nic %s=%s@%s: %s", n.kernel, n.name, n.net, strings.TrimPrefix(strings.TrimSpace(r.Stderr), "Error: "))
 		}
 	}
 	return nil

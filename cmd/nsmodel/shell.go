@@ -19,6 +19,7 @@ type shell struct {
 	run   *live.Runner
 	in    *lab.Interp
 	heard map[string]string
+	saw   []string // answers and what commands said, for a comparison of runs
 }
 
 // newShell builds and starts a machine.
@@ -44,6 +45,7 @@ func (s *shell) sh(format string, args ...any) error {
 	if err != nil {
 		return err
 	}
+	s.saw = append(s.saw, r.String())
 	if r.Exit != 0 {
 		return fmt.Errorf("%s: %s", line, strings.TrimSpace(r.Stderr))
 	}
