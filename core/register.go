@@ -266,6 +266,7 @@ func (s *Stack) preExit(n *netns.Net) {
 		for _, d := range s.gone {
 			s.leaving = append(s.leaving, leaver{n, d})
 		}
+		clear(s.gone) // or the scratch would keep the last of a Net
 	}
 }
 

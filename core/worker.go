@@ -91,6 +91,10 @@ func (w *Worker) wakeUp() {
 	}
 }
 
+// Wake wakes the worker for which w works, if it sleeps: a driver calls it when
+// the file that the worker would wait for, its [Filer.FD], is another one now.
+func (w *Worker) Wake() { w.polled.wakeUp() }
+
 // Detach takes it away again; the caller then waits for a grace period before
 // it closes what p reads from.
 func (w *Worker) Detach(p Poller) {

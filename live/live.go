@@ -38,7 +38,7 @@ type cpu struct {
 }
 
 // tick is how often the control goroutine looks after NICs and dead Nets.
-const tick = 20 * time.Millisecond
+const tick = 50 * time.Millisecond
 
 // Start runs m. Each worker gets a goroutine. Stop ends it.
 func Start(m *nsmodel.Machine) (*Runner, error) {

@@ -39,6 +39,7 @@ type world struct {
 	in     *lab.Interp
 	run    *live.Runner
 	before int // goroutines
+	close  []io.Closer
 
 	mu    sync.Mutex
 	weaks []weak.Pointer[netns.Net] // that must be collected in the end
@@ -121,6 +122,9 @@ func (w *world) end() {
 		w.t.Error(err)
 	}
 	w.run.Stop()
+	for _, c := range w.close {
+		c.Close()
+	}
 	if err := w.Close(); err != nil {
 		w.t.Error(err)
 	}

@@ -30,7 +30,7 @@ func (x *nic) maintain() {
 	gone := false
 	for _, q := range *list {
 		q.account()
-		gone = gone || q.sock.State() == afpacket.Gone
+		gone = gone || q.sock.Cut()
 	}
 	facts, err := (*list)[0].sock.Facts()
 	if gone || err != nil {

@@ -41,6 +41,7 @@ func (q *nicQueue) put(w *core.Worker) bool {
 		q.blocked = true
 		q.mu.Unlock()
 		d.StopQueue()
+		w.Wake() // it may sleep on frames alone, and would not hear of room
 		return false
 	}
 	// Down, gone, or full for too long: Maintain will find out.

@@ -162,6 +162,9 @@ func (h *rtcore) linkSpec(m *Link, peer bool) (core.LinkSpec, error) {
 	}
 	if m.Info == "nic" && m.Parent != "" {
 		spec.Attrs = map[string]string{"dev": m.Parent}
+		if m.Ring != "" {
+			spec.Attrs["ring"] = m.Ring
+		}
 	}
 	return spec, nil
 }
