@@ -50,6 +50,9 @@ var rings = map[string]afpacket.RingKind{"": afpacket.RingDefault, "v2": afpacke
 func (l *Links) newNIC(k *core.Kind, n *netns.Net, u core.LinkSpec) (*core.Device, error) {
 	kernel := u.Attrs["dev"]
 	ring, ok := rings[u.Attrs["ring"]]
+	for word := range u.Attrs {
+		ok = ok && (word == "dev" || word == "ring")
+	}
 	if kernel == "" || !ok || u.Lower != nil || u.Peer != nil {
 		return nil, fmt.Errorf("link: nic needs dev KERNELIF, takes ring v2 or v3, and nothing else: %w", syscall.EINVAL)
 	}
