@@ -146,7 +146,9 @@ func (s *shell) attach(nics []nicFlag) error {
 
 func (s *shell) attachOne(f nicFlag) error {
 	if f.net != "" {
-		if _, err := s.m.AddNet(f.net); err != nil && !errors.Is(err, syscall.EEXIST) {
+		if _, err := s.m.AddNet(f.net); err == nil {
+			s.made[f.net] = true
+		} else if !errors.Is(err, syscall.EEXIST) {
 			return err
 		}
 	}
@@ -175,6 +177,10 @@ func (f nicFlag) String() string {
 func (s *shell) play(file, text string) error {
 	return s.in.RunLab(file, text, func(r lab.Result) {
 		fmt.Print(r.Stdout)
+		if w := r.Line.Words; len(w) == 4 && w[1] == "netns" && w[2] == "add" && s.made[w[3]] {
+			delete(s.made, w[3])
+			return
+		}
 		if r.Exit != 0 {
 			fmt.Fprint(os.Stderr, r.Complaint())
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -159,4 +160,30 @@ func rude(t *testing.T, path string, i int) {
 		fmt.Fprintf(c, `{"words":[]}{"words":["ip"]}`)
 	}
 	time.Sleep(time.Millisecond)
+}
+
+// A lab may make the Net that --nic has made already, once.
+func TestLabMakesTheNICsNet(t *testing.T) {
+	s, err := newShell(nsmodel.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	_ = s.attach(nicFlags{{"nosuch0", "eth0", "red"}}) // the Net is there all the same
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := os.Stderr
+	os.Stderr = w
+	err = s.play("x.lab", "ip netns add red\nip netns add red\n")
+	os.Stderr = old
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, _ := io.ReadAll(r)
+	if text := string(said); !strings.HasPrefix(text, "x.lab:2:") {
+		t.Errorf("the lab's complaints: %q", text)
+	}
 }
