@@ -42,6 +42,10 @@ type Config struct {
 	// fixed size: neither may change what anybody sees but the time it takes.
 	Collide bool
 	Buckets int
+	// DevconfInheritInitNet is net.core.devconf_inherit_init_net: with 0, as in
+	// Linux, and 1 a new namespace's IPv4 device settings are copied from the
+	// initial one's present values; with 2 they are the compiled-in ones.
+	DevconfInheritInitNet int
 	// Gates are rows for the table of gates, beside those of
 	// [core.DefaultGates], for what Extend registers.
 	Gates []core.GateRow
@@ -69,10 +73,13 @@ type Machine struct {
 // New builds and boots a machine: it has the initial Net, and in it a loopback
 // device that is down.
 func New(c Config) (*Machine, error) {
+	if c.DevconfInheritInitNet < 0 || c.DevconfInheritInitNet > 2 {
+		return nil, fmt.Errorf("nsmodel: devconf_inherit_init_net %d: %w", c.DevconfInheritInitNet, syscall.EINVAL)
+	}
 	m := &Machine{places: c.Place.resolve()}
 	p := &m.places
-	m.Sys = netns.New(netns.Config{Seed: c.Seed, Walk: c.Walk, Collide: c.Collide, Buckets: c.Buckets})   // floor 0
-	m.Core = core.New(m.Sys, core.Config{Devices: p.Devices, MIB: p.MIB, Neigh: p.Neigh, Gates: c.Gates}) // floor 1
+	m.Sys = netns.New(netns.Config{Seed: c.Seed, Walk: c.Walk, Collide: c.Collide, Buckets: c.Buckets})                                                   // floor 0
+	m.Core = core.New(m.Sys, core.Config{Devices: p.Devices, MIB: p.MIB, Neigh: p.Neigh, Gates: c.Gates, DevconfInheritInitNet: c.DevconfInheritInitNet}) // floor 1
 	for range max(1, c.Workers) {
 		m.Core.NewWorker()
 	}

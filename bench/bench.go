@@ -22,6 +22,8 @@ type Sizes struct {
 	Others     int           // entries of other Nets while one is taken down
 	Own        int           // entries of the Net that is taken down
 	Routes     int           // routes in the table that is looked up
+	TableNets  int           // Nets that share a table's lookups
+	SocketNets int           // Nets with sockets on the same ports
 	Slice      time.Duration // one round of one figure
 	Rounds     int           // of which the median is taken
 	NICSlice   time.Duration // the same for figures with real NICs
@@ -32,19 +34,19 @@ type Sizes struct {
 // Full are the sizes of a report, Quick those of a look at it, and Tiny those of
 // a test that everything runs.
 func Full() Sizes {
-	return Sizes{IdleNets: 100_000, CrowdNets: 100_000, Others: 1_000_000, Own: 10_000, Routes: 1000,
+	return Sizes{IdleNets: 100_000, CrowdNets: 100_000, Others: 1_000_000, Own: 10_000, Routes: 1000, TableNets: 1000, SocketNets: 10_000,
 		Slice: 200 * time.Millisecond, Rounds: 9, NICSlice: 200 * time.Millisecond, NICRounds: 25, IdleRounds: 3}
 }
 
 // Quick finishes in less than a minute on two cores.
 func Quick() Sizes {
-	return Sizes{IdleNets: 20_000, CrowdNets: 100_000, Others: 1_000_000, Own: 10_000, Routes: 1000,
+	return Sizes{IdleNets: 20_000, CrowdNets: 100_000, Others: 1_000_000, Own: 10_000, Routes: 1000, TableNets: 1000, SocketNets: 10_000,
 		Slice: 50 * time.Millisecond, Rounds: 5, NICSlice: 100 * time.Millisecond, NICRounds: 11, IdleRounds: 1}
 }
 
 // Tiny measures nothing worth reading.
 func Tiny() Sizes {
-	return Sizes{IdleNets: 200, CrowdNets: 100, Others: 1000, Own: 100, Routes: 50,
+	return Sizes{IdleNets: 200, CrowdNets: 100, Others: 1000, Own: 100, Routes: 50, TableNets: 5, SocketNets: 20,
 		Slice: time.Millisecond, Rounds: 1, NICSlice: 20 * time.Millisecond, NICRounds: 1, IdleRounds: 1}
 }
 

@@ -1,2 +1,23 @@
-// Package conformance judges the model.
+// Package conformance judges the model: it runs labs, and says where two sides
+// that ought to say the same do not.
+//
+//	golden   is the transcript the one on file? TestGolden -rewrite updates it
+//	matrix   is it the same, to the byte, under every placement, hash, table
+//	         size, number of workers and schedule? TestMatrix, Variants
+//	Linux    do Linux's own tools on namespaces of the real kernel say the
+//	         same, and is the end state the same? TestLinux, Sandboxes
+//	solo     does a Net see the same without the Nets it has no link to? to come
+//
+// A lab is a file in testdata, a transcript stands beside it. Its head may hold
+// directives, which [Parse] lists. For the Linux judge each lab has a sandbox
+// with an initial Net of its own; what the model has not (IPv6) is switched off
+// there, and what a distribution may have changed (net.ipv4.conf) is set back.
+// Afterwards every Net is asked for its links with their counters, addresses,
+// routes, rules and neighbours.
+//
+// Transcripts are compared as [lab.Normalise] leaves them, JSON a line for each
+// value, and lines whose order is that of a hash seeded at boot sorted. All else
+// that differs is a failure, unless the lab states it line by line with the
+// reason. A failure is told as a diff: the lab's line number, the command, and
+// the lines of either side.
 package conformance

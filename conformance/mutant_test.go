@@ -99,7 +99,7 @@ func kill(t *testing.T, m mutant) (killer, out string) {
 	if err := os.WriteFile(file, overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command("go", "test", "-overlay", file, "-count=1", "-run", m.killers, "-failfast", "-rapid.checks=400", "-rapid.nofailfile", "-timeout=120s", ".")
+	c := exec.Command("go", "test", "-overlay", file, "-count=1", "-run", m.killers, "-failfast", "-rapid.checks=400", "-rapid.nofailfile", "-rapid.shrinktime=2s", "-timeout=300s", ".")
 	b, err := c.CombinedOutput()
 	out = string(b)
 	if err == nil {

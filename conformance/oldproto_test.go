@@ -34,7 +34,6 @@ type old struct {
 	sockets map[byte]*oldSocket
 	devices []string // it has heard of
 	hops    int      // net.old.hops
-	seen    int      // packets that its netfilter hook saw
 }
 
 type oldSocket struct {

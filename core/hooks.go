@@ -49,16 +49,15 @@ func (d *Device) AddTap(t Tap) (remove func()) {
 
 // editHooks publishes a changed copy of d's hooks.
 func (d *Device) editHooks(f func(*hooks)) {
-	var h hooks
+	h := new(hooks)
 	if old := d.hooks.Load(); old != nil {
-		h = *old
+		*h = *old
 	}
-	f(&h)
+	f(h)
 	if h.claim == nil && h.egress == nil && h.taps == nil {
-		d.hooks.Store(nil)
-		return
+		h = nil
 	}
-	d.hooks.Store(&h)
+	d.hooks.Store(h)
 }
 
 // tap shows p to the taps.
@@ -87,17 +86,20 @@ func (s DevSlot[T]) Of(d *Device) *T {
 
 // Set puts v on the shelf; nil clears it. Under rtnl.
 func (s DevSlot[T]) Set(d *Device, v *T) {
-	var all shelves
-	if old := d.ext.Load(); old != nil {
-		all = *old
+	old := d.ext.Load()
+	if old == nil && v == nil {
+		return
+	}
+	all := new(shelves)
+	if old != nil {
+		*all = *old
 	}
 	all[s.i] = v
 	if v == nil {
 		all[s.i] = nil
+		if *all == (shelves{}) {
+			all = nil
+		}
 	}
-	if all == (shelves{}) {
-		d.ext.Store(nil)
-		return
-	}
-	d.ext.Store(&all)
+	d.ext.Store(all)
 }

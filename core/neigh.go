@@ -140,7 +140,6 @@ type Neighbour struct {
 	mu        sync.Mutex
 	state     NeighState
 	router    bool
-	proxy     bool
 	dead      bool
 	mac       wire.MAC
 	probes    int

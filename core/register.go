@@ -223,7 +223,9 @@ func (s *Stack) finish(d *Device) {
 	s.notify(EventUnregister, d)
 	// Linux: packet_notifier, NETDEV_UNREGISTER. A tap of the old Net must not see
 	// what comes in the new one.
-	d.editHooks(func(h *hooks) { h.taps = nil })
+	if h := d.hooks.Load(); h != nil && h.taps != nil {
+		d.editHooks(func(h *hooks) { h.taps = nil })
+	}
 	s.flushNeigh(d)
 	w := s.Enter()
 	d.purge(w, DeviceDown)
@@ -259,16 +261,22 @@ func (s *Stack) Unregister(d *Device) error {
 // go back to the initial Net. Linux: default_device_exit_net and
 // default_device_exit_batch.
 func (s *Stack) preExit(n *netns.Net) {
-	home := s.nets.Own(n)
 	for _, d := range s.Devices(n) {
-		home.leaving = s.unlist(d, home.leaving)
+		s.gone = s.unlist(d, s.gone[:0])
+		for _, d := range s.gone {
+			s.leaving = append(s.leaving, leaver{n, d})
+		}
+		clear(s.gone) // or the scratch would keep the last of a Net
 	}
 }
 
-// exit runs after the grace period.
+// exit runs after the grace period, for the Nets of a batch in the order in which
+// preExit ran.
 func (s *Stack) exit(n *netns.Net) {
-	home := s.nets.Of(n)
-	for _, d := range home.leaving {
+	for s.left < len(s.leaving) && s.leaving[s.left].net == n {
+		d := s.leaving[s.left].dev
+		s.leaving[s.left] = leaver{}
+		s.left++
 		s.finish(d)
 		if d.real && d.Net() == n {
 			s.goHome(d)
@@ -276,7 +284,10 @@ func (s *Stack) exit(n *netns.Net) {
 			s.free(d)
 		}
 	}
-	home.leaving = nil
+	if s.left == len(s.leaving) {
+		s.leaving, s.left = s.leaving[:0], 0
+		clear(s.gone)
+	}
 }
 
 // goHome lists a NIC whose Net died in the initial Net, under another name if

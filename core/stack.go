@@ -53,6 +53,9 @@ type Stack struct {
 	neighs  *netns.Cell[neighNet]
 	proxies *netns.Table[neighKey, *Device]
 
+	leaving []leaver  // under rtnl; what dying Nets unlisted, to be finished after the grace period
+	left    int       // under rtnl; how many of leaving are finished
+	gone    []*Device // under rtnl; scratch
 	workers []*Worker // under rtnl; the polled ones
 	spareMu sync.Mutex
 	spare   []*Worker     // under spareMu; idle process contexts
@@ -65,8 +68,13 @@ type Stack struct {
 // perNet is core's own state of one Net. Linux: the parts of struct net that
 // net/core/dev.c owns.
 type perNet struct {
-	lastIndex int       // under rtnl; the highest interface index handed out
-	leaving   []*Device // under rtnl; unlisted by a dying Net, to be finished after the grace period
+	lastIndex int // under rtnl; the highest interface index handed out
+}
+
+// A leaver is a device that a dying Net has taken off.
+type leaver struct {
+	net *netns.Net
+	dev *Device
 }
 
 // New builds the networking of one machine on sys. Everything that registers

@@ -204,12 +204,52 @@ func TestMoveLosesAddresses(t *testing.T) {
 		h.veth(a, "v0", a, "v1")
 		h.up(a, "v0", true)
 		h.addr(a, "v0", "10.0.0.1/24")
+		h.set(a, "net.ipv4.conf.v0.rp_filter", "2")
+		h.set(a, "net.ipv4.neigh.v0.ucast_solicit", "9")
 		h.must(a, netlink.New, 0, &netlink.Link{Index: h.index(a, "v0"), Has: netlink.LinkNewNet, NewNet: "b"})
 		h.same("a's routes", h.routes(a), nil)
 		h.same("b's routes", h.routes(b), nil)
 		h.same("b's addresses", h.addrs(b, "v0"), nil)
 		if d := h.IPv4.LocalDevice(a, [4]byte{10, 0, 0, 1}); d != nil {
 			t.Errorf("10.0.0.1 is still at %s", d.Name())
+		}
+		if rp, uc := h.get(b, "net.ipv4.conf.v0.rp_filter"), h.get(b, "net.ipv4.neigh.v0.ucast_solicit"); rp != "0" || uc != "3" {
+			t.Errorf("tunables came along: rp_filter %s, ucast_solicit %s", rp, uc)
+		}
+	})
+}
+
+// What two addresses stand for together stays with the one that is left.
+func TestSharedRoutes(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		n := h.net("a")
+		h.veth(n, "v0", n, "v1")
+		h.up(n, "v0", true)
+		h.up(n, "v1", true)
+		h.addr(n, "v0", "10.0.0.1/24")
+		h.addr(n, "v0", "10.0.0.1/16 brd 10.0.0.255")
+		h.delAddr(n, "v0", "10.0.0.1/24")
+		h.same("left", h.routes(n), []string{
+			"10.0.0.0/16 dev v0 proto kernel scope link src 10.0.0.1",
+			"local 10.0.0.1 dev v0 table local proto kernel scope host src 10.0.0.1",
+			"broadcast 10.0.0.255 dev v0 table local proto kernel scope link src 10.0.0.1",
+			"broadcast 10.0.255.255 dev v0 table local proto kernel scope link src 10.0.0.1"})
+	})
+}
+
+// An address of the initial Net is nobody else's.
+func TestAddressesOfOthers(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		n := h.net("a")
+		h.veth(h.Init(), "v0", n, "v1")
+		h.up(h.Init(), "v0", true)
+		h.addr(h.Init(), "v0", "10.0.0.77/24")
+		at := [4]byte{10, 0, 0, 77}
+		if d := h.IPv4.LocalDevice(n, at); d != nil || h.IPv4.IsLocal(n, at) {
+			t.Errorf("a has it at %v", d)
+		}
+		if d := h.IPv4.LocalDevice(h.Init(), at); d == nil || !h.IPv4.IsLocal(h.Init(), at) {
+			t.Error("its own Net lacks it")
 		}
 	})
 }

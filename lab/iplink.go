@@ -19,7 +19,7 @@ TYPE ARGS := veth [ peer [ name NAME ] [ SETTINGS ] [ netns NETNS ] ] |
              bridge [ ageing_time T ] [ forward_delay T ] [ hello_time T ] [ max_age T ]
                     [ stp_state 0|1 ] [ priority N ] [ vlan_filtering 0|1 ] |
              passthrough                     (stands on "link DEV") |
-             nic dev KERNELIF                (an interface of the real kernel)
+             nic dev KERNELIF [ring v2|v3]   (an interface of the real kernel)
 `
 
 func parseLink(a *args, c *Command) Action {
@@ -211,6 +211,13 @@ func (p *linkParser) parseType(a *args) {
 			panic(garbage("type", w))
 		}
 		p.l.Parent = a.next()
+		if a.more() && a.peek() == "ring" {
+			a.next()
+			p.l.Ring = a.next()
+			if p.l.Ring != "v2" && p.l.Ring != "v3" {
+				panic(usage(255, "Error: argument \"%s\" is wrong: want v2 or v3\n", p.l.Ring))
+			}
+		}
 	}
 	if a.more() {
 		panic(garbage("type", a.next()))

@@ -20,6 +20,7 @@ type shell struct {
 	in    *lab.Interp
 	heard map[string]string
 	made  map[string]bool // Nets that --nic made before the lab's own ip netns add
+	saw   []string // answers and what commands said, for a comparison of runs
 }
 
 // newShell builds and starts a machine.
@@ -45,6 +46,7 @@ func (s *shell) sh(format string, args ...any) error {
 	if err != nil {
 		return err
 	}
+	s.saw = append(s.saw, r.String())
 	if r.Exit != 0 {
 		return fmt.Errorf("%s: %s", line, strings.TrimSpace(r.Stderr))
 	}

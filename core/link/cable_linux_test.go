@@ -52,8 +52,7 @@ type cable struct {
 	conn, fc  *rtnl.Conn
 	ns        *rtnl.Namespace
 	near, far string
-	sock      *afpacket.Socket // raw, at the far end
-	mac       wire.MAC         // of the far end
+	mac       wire.MAC // of the far end
 }
 
 // number makes names that no two cables of this process share.

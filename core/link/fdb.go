@@ -11,11 +11,10 @@ import (
 )
 
 // fdbKey says where a station is looked up: in which bridge of the Net, and by
-// which address. The VLAN is always 0, since no bridge filters by it yet.
+// which address.
 // Linux: struct net_bridge_fdb_key; the bridge is where the table hangs.
 type fdbKey struct {
 	bridge uint32
-	vlan   uint16
 	mac    wire.MAC
 }
 

@@ -91,9 +91,8 @@ func (m *machine) receive(w *core.Worker, p *core.Packet) {
 		w.Drop(p, core.OtherHost)
 		return
 	}
-	eth := wire.Ethernet(p.Bytes())
 	p.Push(wire.EthernetLen)
-	eth = wire.Ethernet(p.Bytes())
+	eth := wire.Ethernet(p.Bytes())
 	m.got = append(m.got, seen{p.Net(), p.Dev.Name(), eth.Src(), string(eth.Payload())})
 	w.Deliver(p)
 }

@@ -21,6 +21,7 @@ type nic struct {
 	l      *Links
 	dev    *core.Device
 	kernel string // the interface's name when it was taken
+	ring   afpacket.RingKind
 
 	queues atomic.Pointer[[]*nicQueue] // by worker; nil without sockets; written under rtnl
 
@@ -37,6 +38,10 @@ func (l *Links) nicKind() *core.Kind {
 	return k
 }
 
+// rings are the kinds of receive ring by the word after `ring`; without it the
+// driver chooses. docs/decisions/0005 says what each is good for.
+var rings = map[string]afpacket.RingKind{"": afpacket.RingDefault, "v2": afpacket.RingV2, "v3": afpacket.RingV3}
+
 // newNIC makes a device in n over the kernel interface Attrs["dev"] of this
 // process's network namespace. Its name, address and MTU are the interface's
 // unless u says otherwise. Errors: EINVAL without dev or with a larger MTU, ENODEV
@@ -44,8 +49,12 @@ func (l *Links) nicKind() *core.Kind {
 // the right to open raw sockets, EBUSY if another device has it.
 func (l *Links) newNIC(k *core.Kind, n *netns.Net, u core.LinkSpec) (*core.Device, error) {
 	kernel := u.Attrs["dev"]
-	if kernel == "" || len(u.Attrs) > 1 || u.Lower != nil || u.Peer != nil {
-		return nil, fmt.Errorf("link: nic needs dev KERNELIF and nothing else: %w", syscall.EINVAL)
+	ring, ok := rings[u.Attrs["ring"]]
+	for word := range u.Attrs {
+		ok = ok && (word == "dev" || word == "ring")
+	}
+	if kernel == "" || !ok || u.Lower != nil || u.Peer != nil {
+		return nil, fmt.Errorf("link: nic needs dev KERNELIF, takes ring v2 or v3, and nothing else: %w", syscall.EINVAL)
 	}
 	facts, err := afpacket.Lookup(kernel)
 	if err != nil {
@@ -73,7 +82,7 @@ func (l *Links) newNIC(k *core.Kind, n *netns.Net, u core.LinkSpec) (*core.Devic
 	if u.MTU == 0 {
 		u.MTU = facts.MTU
 	}
-	x := &nic{l: l, kernel: kernel, facts: facts}
+	x := &nic{l: l, kernel: kernel, ring: ring, facts: facts}
 	s := spec(k, u, x)
 	s.Real = true
 	d, err := l.stack.Register(n, s)
@@ -190,7 +199,7 @@ func (x *nic) attach() error {
 // openQueue opens one socket. Several share the interface's frames by flow; the
 // first of them looks for a group number that nobody has.
 func (x *nic) openQueue(workers int, group *uint16) (*nicQueue, error) {
-	c := afpacket.Config{Interface: x.kernel, Promisc: true, Fanout: *group}
+	c := afpacket.Config{Interface: x.kernel, Ring: x.ring, Promisc: true, Fanout: *group}
 	if workers > 1 && *group == 0 {
 		return x.openFirst(c, group)
 	}

@@ -14,15 +14,14 @@ import (
 
 // shared is a parent with a wire to the outside and two children on it.
 type shared struct {
-	m            *machine
-	parent       *netns.Net
-	outside      *link.Wire
-	out          []string
-	low          *core.Device
-	kids         [2]*core.Device
-	stranger     wire.MAC
-	kid1, kid2   *netns.Net
-	strangerSeen int
+	m          *machine
+	parent     *netns.Net
+	outside    *link.Wire
+	out        []string
+	low        *core.Device
+	kids       [2]*core.Device
+	stranger   wire.MAC
+	kid1, kid2 *netns.Net
 }
 
 func newShared(m *machine) *shared {

@@ -59,12 +59,12 @@ func HandleCore(r *Rtnetlink, s *core.Stack) error {
 func (h *rtcore) event(e core.Event, d *core.Device) {
 	switch e {
 	case core.EventUp:
-		h.mark(d, func(x *linkExtra) { x.wasUp = true })
+		h.mark(d, func(x linkExtra) linkExtra { x.wasUp = true; return x })
 		h.numberPeer(d)
 	case core.EventCarrier:
-		h.mark(d, func(x *linkExtra) { x.carrier = true })
+		h.mark(d, func(x linkExtra) linkExtra { x.carrier = true; return x })
 	case core.EventUnregister:
-		h.mark(d, func(x *linkExtra) { x.wasUp = false })
+		h.mark(d, func(x linkExtra) linkExtra { x.wasUp = false; return x })
 		h.tellLink(Del, d)
 		return
 	case core.EventGoingDown:
@@ -100,10 +100,9 @@ func (h *rtcore) extra(d *core.Device) linkExtra {
 }
 
 // mark publishes what is kept beside d with a change.
-func (h *rtcore) mark(d *core.Device, change func(*linkExtra)) {
+func (h *rtcore) mark(d *core.Device, change func(linkExtra) linkExtra) {
 	old := h.extra(d)
-	x := old
-	change(&x)
+	x := change(old)
 	if x == old {
 		return
 	}
@@ -113,5 +112,6 @@ func (h *rtcore) mark(d *core.Device, change func(*linkExtra)) {
 			return
 		}
 	}
-	h.side.Set(d, &x)
+	own := x
+	h.side.Set(d, &own)
 }

@@ -2,9 +2,7 @@ package netlink
 
 import (
 	"errors"
-	"strconv"
 	"syscall"
-	"time"
 
 	"nsmodel/core"
 	"nsmodel/core/wire"
@@ -100,7 +98,7 @@ func (h *rtcore) createLink(n *netns.Net, m *Link) error {
 	}
 	d, err := k.New(in, spec)
 	if err != nil {
-		return err
+		return whyNIC(m, err)
 	}
 	if err := h.finishLink(in, d, m); err != nil {
 		_ = h.core.Unregister(d)
@@ -119,10 +117,10 @@ func (h *rtcore) createLink(n *netns.Net, m *Link) error {
 // Linux: rtnl_configure_link.
 func (h *rtcore) finishLink(n *netns.Net, d *core.Device, m *Link) error {
 	if m.Has&LinkGroup != 0 {
-		h.mark(d, func(x *linkExtra) { x.group = m.Group })
+		h.mark(d, func(x linkExtra) linkExtra { x.group = m.Group; return x })
 	}
 	if m.Has&LinkAlias != 0 {
-		h.mark(d, func(x *linkExtra) { x.alias = m.Alias })
+		h.mark(d, func(x linkExtra) linkExtra { x.alias = m.Alias; return x })
 	}
 	if m.Change != 0 {
 		if err := h.setFlags(d, m); err != nil {
@@ -162,6 +160,9 @@ func (h *rtcore) linkSpec(m *Link, peer bool) (core.LinkSpec, error) {
 	}
 	if m.Info == "nic" && m.Parent != "" {
 		spec.Attrs = map[string]string{"dev": m.Parent}
+		if m.Ring != "" {
+			spec.Attrs["ring"] = m.Ring
+		}
 	}
 	return spec, nil
 }
@@ -253,7 +254,7 @@ func (h *rtcore) setAddrs(_ *netns.Net, d *core.Device, m *Link) error {
 // setNames sets group, name and alias.
 func (h *rtcore) setNames(_ *netns.Net, d *core.Device, m *Link) error {
 	if m.Has&LinkGroup != 0 {
-		h.mark(d, func(x *linkExtra) { x.group = m.Group })
+		h.mark(d, func(x linkExtra) linkExtra { x.group = m.Group; return x })
 	}
 	if m.Index > 0 && m.Name != "" && m.Name != d.Name() {
 		if err := h.core.Rename(d, m.Name); err != nil {
@@ -264,7 +265,7 @@ func (h *rtcore) setNames(_ *netns.Net, d *core.Device, m *Link) error {
 		if len(m.Alias) >= 256 {
 			return syscall.EINVAL
 		}
-		h.mark(d, func(x *linkExtra) { x.alias = m.Alias })
+		h.mark(d, func(x linkExtra) linkExtra { x.alias = m.Alias; return x })
 		h.tellLink(New, d)
 	}
 	if m.Has&LinkBroadcast != 0 {
@@ -373,27 +374,4 @@ func (h *rtcore) getLink(n *netns.Net, req *Request) (all []Message, err error) 
 		all = append(all, h.linkMessage(d))
 	}
 	return all, nil
-}
-
-// bridgeAttrs are a bridge's settings as the words of `ip link ... type bridge`.
-func bridgeAttrs(b *Bridge) map[string]string {
-	a := map[string]string{}
-	put := func(bit BridgeAttr, name string, v int64) {
-		if b.Has&bit != 0 {
-			a[name] = strconv.FormatInt(v, 10)
-		}
-	}
-	centi := func(t time.Duration) int64 { return int64(t / (10 * time.Millisecond)) }
-	put(BridgeForwardDelay, "forward_delay", centi(b.ForwardDelay))
-	put(BridgeHelloTime, "hello_time", centi(b.HelloTime))
-	put(BridgeMaxAge, "max_age", centi(b.MaxAge))
-	put(BridgeAgeingTime, "ageing_time", centi(b.AgeingTime))
-	put(BridgeSTPState, "stp_state", int64(b.STPState))
-	put(BridgePriority, "priority", int64(b.Priority))
-	filter := int64(0)
-	if b.VLANFiltering {
-		filter = 1
-	}
-	put(BridgeVLANFiltering, "vlan_filtering", filter)
-	return a
 }

@@ -36,6 +36,7 @@ type Link struct {
 	// Creation and moving.
 	Peer       *Link  // IFLA_INFO_DATA of a veth: the other end; its NewNet is where it is born
 	Parent     string // passthrough: the parent device by name; nic: the kernel's interface
+	Ring       string // nic: the receive ring, v2 or v3; "" is the driver's choice
 	NewNet     string // IFLA_NET_NS_*: born in, or moved to, the Net so named ("": the initial one), if LinkNewNet
 	BridgeInfo *Bridge
 	BridgePort *BridgePort

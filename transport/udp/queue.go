@@ -9,7 +9,6 @@ import (
 // A datagram is what a socket has received and nobody has read.
 type datagram struct {
 	from netip.AddrPort
-	to   netip.Addr
 	dev  int // index of the device it came in by
 	off  int // where its bytes start in the ring
 	len  int

@@ -74,8 +74,10 @@ func (*Socket) Stats() (Stats, error) { return Stats{}, errNone }
 func (*Socket) State() State { return Gone }
 
 // Facts exists for the sake of the compiler; see the Linux build.
-func (*Socket) Cut() bool             { return true }
 func (*Socket) Facts() (Facts, error) { return Facts{}, errNone }
+
+// Cut exists for the sake of the compiler; see the Linux build.
+func (*Socket) Cut() bool { return true }
 
 // Close exists for the sake of the compiler; see the Linux build.
 func (*Socket) Close() error { return nil }

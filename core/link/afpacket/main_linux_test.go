@@ -3,7 +3,6 @@ package afpacket_test
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"syscall"
@@ -169,8 +168,6 @@ func waitError(s *afpacket.Socket) error {
 func experimental(f *afpacket.Frame) bool {
 	return len(f.Data) >= 14 && f.Data[12] == 0x88 && f.Data[13] == 0xb5
 }
-
-var mustPrefix = netip.MustParsePrefix
 
 // currentNamespace opens the namespace that the tests live in.
 func currentNamespace() (*rtnl.Namespace, error) { return rtnl.CurrentNamespace() }

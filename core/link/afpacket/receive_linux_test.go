@@ -66,6 +66,11 @@ func TestFramesArriveWhole(t *testing.T) {
 func TestOrderOverManyLaps(t *testing.T) {
 	eachRing(t, func(t *testing.T, w *wire, c afpacket.Config) {
 		c.Blocks = 2
+		if c.Ring == afpacket.RingV3 {
+			// The retire timer may close a block after any frame of a burst that
+			// a busy machine sends slowly, and nobody reads before it is sent.
+			c.Blocks = 24
+		}
 		s, far := w.open(c), w.openFar(afpacket.Config{})
 		big := w.tcpSegments(20000)
 		next := uint32(0)
