@@ -20,7 +20,7 @@ type shell struct {
 	in    *lab.Interp
 	heard map[string]string
 	made  map[string]bool // Nets that --nic made before the lab's own ip netns add
-	saw   []string // answers and what commands said, for a comparison of runs
+	saw   []string        // answers and what commands said, for a comparison of runs
 }
 
 // newShell builds and starts a machine.
