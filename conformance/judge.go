@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 )
 
 // An Outcome is how a judge's work on one lab ended.
@@ -167,4 +168,36 @@ func LabsInside() ([]*Lab, error) {
 		l.inside = true
 	}
 	return ls, err
+}
+
+// side is how many labs a judge looks at side by side; on the real kernel a lab
+// mostly waits.
+const side = 6
+
+// JudgeAll has every lab judged by every judge, one judge after the other so
+// that none is hurried by another's load, and tells of each finding as it comes
+// (from several goroutines). It returns each lab's findings, in the judges' order.
+func JudgeAll(labs []*Lab, judges []Judge, tell func(Finding)) [][]Finding {
+	out := make([][]Finding, len(labs))
+	for i := range out {
+		out[i] = make([]Finding, len(judges))
+	}
+	for j, judge := range judges {
+		var wg sync.WaitGroup
+		next := make(chan int)
+		for range side {
+			wg.Go(func() {
+				for i := range next {
+					out[i][j] = judge.Of(labs[i])
+					tell(out[i][j])
+				}
+			})
+		}
+		for i := range labs {
+			next <- i
+		}
+		close(next)
+		wg.Wait()
+	}
+	return out
 }

@@ -52,6 +52,21 @@ type DiffLine struct {
 	Want *regexp.Regexp
 }
 
+// Explained returns what of the lab is known not to agree with Linux, or not
+// compared with it, each with its reason.
+func (l *Lab) Explained() (reasons []string) {
+	if l.Skip != "" {
+		reasons = append(reasons, "not judged: "+l.Skip)
+	}
+	if l.Uncounted != "" {
+		reasons = append(reasons, "counters not compared: "+l.Uncounted)
+	}
+	for _, d := range l.Differs {
+		reasons = append(reasons, fmt.Sprintf("%d lines differ: %s", len(d.Lines), d.Reason))
+	}
+	return reasons
+}
+
 // Name returns the file's name without its ending.
 func (l *Lab) Name() string { return strings.TrimSuffix(filepath.Base(l.Path), ".lab") }
 
