@@ -55,8 +55,11 @@ func (h *Host) capture(n *netns.Net, p *lab.Probe) error {
 		return errors.Join(err, f.Close())
 	}
 	h.M.Sys.Lock()
+	defer h.M.Sys.Unlock()
+	if !d.Listed() || d.Net() != n { // it went between the two
+		return errors.Join(syscall.ENODEV, f.Close())
+	}
 	c.remove = d.AddTap(c.tap)
-	h.M.Sys.Unlock()
 	h.captures[k] = c
 	return nil
 }

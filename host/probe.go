@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 
 	"nsmodel/core/wire"
 	"nsmodel/lab"
@@ -212,9 +213,19 @@ func (h *Host) raw(n *netns.Net, p *lab.Probe) error {
 	return nil
 }
 
-// ledger says what is out of balance.
-func (h *Host) ledger() error {
+// ledger says what is out of balance. While workers run, a reading can fall
+// between a packet's coming and its going: what is out of balance then is so
+// only if it stays so.
+func (h *Host) ledger() (err error) {
 	h.settle()
+	if !h.Live {
+		return h.balance()
+	}
+	h.until(func() bool { err = h.balance(); return err == nil }, 2*time.Second)
+	return err
+}
+
+func (h *Host) balance() error {
 	for n := range h.M.Sys.Nets() {
 		if b := h.M.Core.Ledger(n); !b.Balanced() {
 			return fmt.Errorf("namespace %q: %v", n.Name(), b)

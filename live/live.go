@@ -31,10 +31,13 @@ type Runner struct {
 // A cpu is a worker with the means to sleep and be woken.
 type cpu struct {
 	w      *core.Worker
-	bell   int // eventfd
 	asleep atomic.Bool
 	files  []int
 	fds    []unix.PollFd
+
+	mu     sync.Mutex // held around a ring, which costs a system call anyway
+	bell   int        // eventfd
+	closed bool       // the bell's number may be another file's by now
 }
 
 // tick is how often the control goroutine looks after NICs and dead Nets.
@@ -85,12 +88,21 @@ func (r *Runner) Stop() {
 	r.done.Wait()
 	r.m.Core.SetWake(nil)
 	r.m.Sys.SetTimerWake(nil)
-	r.m.Sys.SetClock(nil)
 	r.m.Sys.Expire(r.Now(), 0) // its time goes on from here
+	r.m.Sys.SetClock(nil)
 	r.m.Drive(false)
 	for _, c := range r.cpus {
-		unix.Close(c.bell)
+		c.close()
 	}
+}
+
+// close takes the bell away. Who has loaded the function that rings it just
+// before the Stop rings in vain.
+func (c *cpu) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	unix.Close(c.bell)
 }
 
 // ring wakes the worker if it sleeps.
@@ -101,6 +113,11 @@ func (c *cpu) ring() {
 }
 
 func (c *cpu) ringAlways() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
 	one := [8]byte{0: 1}
 	unix.Write(c.bell, one[:]) // a full counter is a bell that rings already
 }

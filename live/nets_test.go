@@ -24,6 +24,7 @@ const hub = `
 ip netns add hub
 ip -n hub link set lo up
 ip -n hub link add br0 type bridge
+ip -n hub link set br0 address 02:00:00:00:00:01
 ip -n hub addr add 10.0.0.1/16 dev br0
 ip -n hub link set br0 up
 `
@@ -60,8 +61,8 @@ func TestLiveNets(t *testing.T) {
 		time.Sleep(spell(250 * time.Millisecond))
 		crew.end(t)
 		t.Logf("%d Nets lived, %d had an answer", lives.Load(), answers.Load())
-		if answers.Load() == 0 {
-			t.Error("nobody had an answer")
+		if answers.Load() < lives.Load() {
+			t.Errorf("%d Nets lived, and only %d had an answer", lives.Load(), answers.Load())
 		}
 		echo.Close()
 		h.Put()
@@ -93,7 +94,7 @@ func (w *world) life(hub *netns.Net, k int, rng *rand.Rand) (answered bool) {
 	end := make(chan error, 4)
 	w.waiters(n, end)
 	w.loose(n)
-	answered = w.ask(n, "10.0.0.1:7", rng.IntN(3000), time.Second) == nil
+	answered = w.ask(n, "10.0.0.1:7", rng.IntN(3000), 10*time.Second) == nil
 	switch rng.IntN(5) {
 	case 0: // somebody holds it while it loses its name
 		if n.Hold() {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,17 +74,24 @@ func demoRuns(c *nsmodel.Config, p *placeFlags, world func() (world, error)) int
 		runs[0].title, runs[0].place = "placements as asked for: "+p.Places.String(), p.Places
 	}
 	status := 0
+	var saw [][]string
 	for i, r := range runs {
 		fmt.Printf("\n=== run %d of %d: %s\n", i+1, len(runs), r.title)
 		cc := *c
 		cc.Place = r.place
-		if err := demoRun(cc, world); err != nil {
+		what, err := demoRun(cc, world)
+		if err != nil {
 			fmt.Printf("\nFAILED: %v\n", err)
 			status = 1
 		}
+		saw = append(saw, what)
 	}
-	if status == 0 && len(runs) == 2 {
-		fmt.Println("\nBoth runs saw the same: where a table stands is invisible to everybody but the clock and the memory.")
+	if status == 0 && len(saw) == 2 {
+		if !slices.Equal(saw[0], saw[1]) {
+			fmt.Printf("\nFAILED: the two runs saw different things:\n  %q\n  %q\n", saw[0], saw[1])
+			return 1
+		}
+		fmt.Printf("\nBoth runs saw the same %d things, word for word: where a table stands is invisible\nto everybody but the clock and the memory.\n", len(saw[0]))
 	}
 	return status
 }
@@ -116,16 +124,17 @@ type world interface {
 	close()
 }
 
-// demoRun is one pass of the story.
-func demoRun(c nsmodel.Config, newWorld func() (world, error)) error {
+// demoRun is one pass of the story. It returns what was seen: each answer, and
+// what each command printed.
+func demoRun(c nsmodel.Config, newWorld func() (world, error)) (saw []string, err error) {
 	w, err := newWorld()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer w.close()
 	h, err := newShell(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer h.close()
 	fmt.Print(w.picture())
@@ -144,10 +153,10 @@ func demoRun(c nsmodel.Config, newWorld func() (world, error)) error {
 	} {
 		fmt.Printf("\n%d. %s\n", i+1, part.title)
 		if err := part.tell(); err != nil {
-			return fmt.Errorf("%s: %w", strings.ToLower(part.title), err)
+			return s.saw, fmt.Errorf("%s: %w", strings.ToLower(part.title), err)
 		}
 	}
-	return nil
+	return s.saw, nil
 }
 
 // A kernelWorld is two kernel namespaces behind veth pairs, whose near ends are

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"nsmodel"
+	"nsmodel/core"
 	"nsmodel/core/link"
 	"nsmodel/lab"
 )
@@ -53,6 +54,10 @@ func run(args []string) int {
 	}
 	if len(files) > 1 {
 		fmt.Fprintln(os.Stderr, "nsmodel run: one lab at a time")
+		return 2
+	}
+	if c.Workers < 0 {
+		fmt.Fprintf(os.Stderr, "nsmodel run: --workers %d: a machine needs at least one\n", c.Workers)
 		return 2
 	}
 	c.Place = p.Places
@@ -128,27 +133,42 @@ func keepUp(c nsmodel.Config, files []string, nics []nicFlag, path string) (err 
 	}
 }
 
-// attach gives Nets their NICs.
+// attach gives Nets their NICs. The errors are the driver's own: what a user of
+// rtnetlink gets to hear is an errno without the interface's name.
 func (s *shell) attach(nics []nicFlag) error {
-	for _, n := range nics {
-		if n.net != "" {
-			if _, err := s.m.AddNet(n.net); err != nil && !errors.Is(err, syscall.EEXIST) {
-				return err
-			}
-		}
-		in := ""
-		if n.net != "" {
-			in = "-n " + n.net + " "
-		}
-		r, err := s.do(fmt.Sprintf("ip %slink add %s type nic dev %s", in, n.name, n.kernel))
-		if err != nil {
-			return err
-		}
-		if r.Exit != 0 {
-			return fmt.Errorf("--nic %s=%s@%s: %s", n.kernel, n.name, n.net, strings.TrimSpace(r.Stderr))
+	for _, f := range nics {
+		if err := s.attachOne(f); err != nil {
+			return fmt.Errorf("--nic %v: %w", f, err)
 		}
 	}
 	return nil
+}
+
+func (s *shell) attachOne(f nicFlag) error {
+	if f.net != "" {
+		if _, err := s.m.AddNet(f.net); err == nil {
+			s.made[f.net] = true
+		} else if !errors.Is(err, syscall.EEXIST) {
+			return err
+		}
+	}
+	n, err := s.m.Net(f.net)
+	if err != nil {
+		return err
+	}
+	defer n.Put()
+	s.m.Sys.Lock()
+	defer s.m.Sys.Unlock()
+	_, err = s.m.Core.Kind("nic").New(n, core.LinkSpec{Name: f.name, Attrs: map[string]string{"dev": f.kernel}})
+	return err
+}
+
+// String returns the flag as it was written.
+func (f nicFlag) String() string {
+	if f.net == "" {
+		return f.kernel + "=" + f.name
+	}
+	return f.kernel + "=" + f.name + "@" + f.net
 }
 
 // play runs the lab; what its commands print is printed, and what fails is told
@@ -157,6 +177,10 @@ func (s *shell) attach(nics []nicFlag) error {
 func (s *shell) play(file, text string) error {
 	return s.in.RunLab(file, text, func(r lab.Result) {
 		fmt.Print(r.Stdout)
+		if w := r.Line.Words; len(w) == 4 && w[1] == "netns" && w[2] == "add" && s.made[w[3]] {
+			delete(s.made, w[3])
+			return
+		}
 		if r.Exit != 0 {
 			fmt.Fprint(os.Stderr, r.Complaint())
 		}
@@ -216,10 +240,25 @@ func listen(path string) (net.Listener, error) {
 		c.Close()
 		return nil, fmt.Errorf("a run is up already at %s; --socket PATH gives this one a place of its own", path)
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := clearSocket(path); err != nil {
 		return nil, err
 	}
 	old := syscall.Umask(0o177)
 	defer syscall.Umask(old)
 	return net.Listen("unix", path)
+}
+
+// clearSocket takes away a socket that nobody answers any more, and nothing
+// else: a path that was mistyped may lead to somebody's file.
+func clearSocket(path string) error {
+	st, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case st.Mode().Type() != os.ModeSocket:
+		return fmt.Errorf("--socket %s: there is something that is no socket; it stays", path)
+	}
+	return os.Remove(path)
 }

@@ -19,6 +19,8 @@ type shell struct {
 	run   *live.Runner
 	in    *lab.Interp
 	heard map[string]string
+	saw   []string        // answers and what commands said, for a comparison of runs
+	made  map[string]bool // Nets that --nic made before the lab's own ip netns add
 }
 
 // newShell builds and starts a machine.
@@ -33,7 +35,7 @@ func newShell(c nsmodel.Config) (*shell, error) {
 	}
 	h := host.New(m)
 	h.Live = true
-	return &shell{m: m, host: h, run: r, in: lab.New(h), heard: map[string]string{}}, nil
+	return &shell{m: m, host: h, run: r, in: lab.New(h), heard: map[string]string{}, made: map[string]bool{}}, nil
 }
 
 // sh shows a command and carries it out; an error if it fails.
@@ -44,6 +46,7 @@ func (s *shell) sh(format string, args ...any) error {
 	if err != nil {
 		return err
 	}
+	s.saw = append(s.saw, r.String())
 	if r.Exit != 0 {
 		return fmt.Errorf("%s: %s", line, strings.TrimSpace(r.Stderr))
 	}

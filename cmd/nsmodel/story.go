@@ -117,10 +117,8 @@ func ms(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
 
 // talk asks the service at the one address from both sides.
 func (s *story) talk() error {
-	for side, want := range map[string]string{"east": "red", "west": "blue"} {
-		if err := s.expect(side, want); err != nil {
-			return err
-		}
+	if err := errors.Join(s.expect("east", "red"), s.expect("west", "blue")); err != nil {
+		return err
 	}
 	for _, side := range []string{"east", "west"} {
 		fmt.Printf("   %s asks %s:7 -> %q\n", side, s.dst, s.heard[side])
@@ -135,6 +133,7 @@ func (s *story) expect(side, want string) error {
 		return fmt.Errorf("%s: %w", side, err)
 	}
 	s.heard[side] = got
+	s.saw = append(s.saw, side+" heard "+got)
 	if !strings.HasPrefix(got, want+" ") {
 		return fmt.Errorf("%s was answered by %q, not by %s", side, got, want)
 	}
@@ -151,19 +150,10 @@ func (s *story) move() error {
 	if err == nil {
 		return errors.New("an address followed its device into another namespace")
 	}
-	for _, line := range []string{
-		"ip -n blue addr add 10.0.0.2/32 dev eth1",
-		"ip -n blue rule add iif lo table 100 pref 100",
-		"ip -n blue link set eth1 up",
-	} {
-		if strings.Contains(line, "rule") {
-			continue
-		}
-		if err := s.sh("%s", line); err != nil {
-			return err
-		}
-	}
-	if err := s.sh("ip -n blue route replace %s/32 dev eth1", demoHost); err != nil {
+	if err := errors.Join(
+		s.sh("ip -n blue addr add %s/32 dev eth1", demoModel),
+		s.sh("ip -n blue link set eth1 up"),
+		s.sh("ip -n blue route replace %s/32 dev eth1", demoHost)); err != nil {
 		return err
 	}
 	if err := s.expect("east", "blue"); err != nil {

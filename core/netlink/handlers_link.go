@@ -2,9 +2,7 @@ package netlink
 
 import (
 	"errors"
-	"strconv"
 	"syscall"
-	"time"
 
 	"nsmodel/core"
 	"nsmodel/core/wire"
@@ -100,7 +98,7 @@ func (h *rtcore) createLink(n *netns.Net, m *Link) error {
 	}
 	d, err := k.New(in, spec)
 	if err != nil {
-		return err
+		return whyNIC(m, err)
 	}
 	if err := h.finishLink(in, d, m); err != nil {
 		_ = h.core.Unregister(d)
@@ -376,27 +374,4 @@ func (h *rtcore) getLink(n *netns.Net, req *Request) (all []Message, err error) 
 		all = append(all, h.linkMessage(d))
 	}
 	return all, nil
-}
-
-// bridgeAttrs are a bridge's settings as the words of `ip link ... type bridge`.
-func bridgeAttrs(b *Bridge) map[string]string {
-	a := map[string]string{}
-	put := func(bit BridgeAttr, name string, v int64) {
-		if b.Has&bit != 0 {
-			a[name] = strconv.FormatInt(v, 10)
-		}
-	}
-	centi := func(t time.Duration) int64 { return int64(t / (10 * time.Millisecond)) }
-	put(BridgeForwardDelay, "forward_delay", centi(b.ForwardDelay))
-	put(BridgeHelloTime, "hello_time", centi(b.HelloTime))
-	put(BridgeMaxAge, "max_age", centi(b.MaxAge))
-	put(BridgeAgeingTime, "ageing_time", centi(b.AgeingTime))
-	put(BridgeSTPState, "stp_state", int64(b.STPState))
-	put(BridgePriority, "priority", int64(b.Priority))
-	filter := int64(0)
-	if b.VLANFiltering {
-		filter = 1
-	}
-	put(BridgeVLANFiltering, "vlan_filtering", filter)
-	return a
 }
