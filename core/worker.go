@@ -212,7 +212,9 @@ func (w *Worker) nextReady() *Device {
 		w.ready, w.readyOff = w.ready[:0], 0
 		w.pending.Store(false)
 	} else if w.readyOff >= 1024 {
-		w.ready, w.readyOff = append(w.ready[:0], w.ready[w.readyOff:]...), 0
+		rest := copy(w.ready, w.ready[w.readyOff:])
+		clear(w.ready[rest:]) // or it would keep devices that are gone
+		w.ready, w.readyOff = w.ready[:rest], 0
 	}
 	return d
 }
