@@ -1,8 +1,10 @@
 package conformance
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -25,56 +27,55 @@ func labs(t *testing.T) []*Lab {
 	return ls
 }
 
+// expect tells a finding the way of go test.
+func expect(t *testing.T, f Finding) {
+	t.Helper()
+	switch f.Outcome {
+	case Failed:
+		t.Error(f.Text)
+	case Skipped:
+		t.Skip(f.Text)
+	}
+	if testing.Verbose() {
+		for _, n := range f.Notes {
+			t.Log(n)
+		}
+	}
+}
+
 // TestGolden is the golden judge: the transcript is the one on file.
 func TestGolden(t *testing.T) {
 	for _, l := range labs(t) {
 		t.Run(l.Name(), func(t *testing.T) {
-			r, err := RunModel(l, Variant{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			path := strings.TrimSuffix(l.Path, ".lab") + ".golden"
-			got := r.transcript()
 			if *rewrite {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+				if err := RewriteGolden(l); err != nil {
 					t.Fatal(err)
 				}
-				return
 			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatalf("%v (go test -run TestGolden -rewrite writes it)", err)
+			if !l.OnFile {
+				t.Fatal("no transcript on file: go test -run TestGolden -rewrite writes it")
 			}
-			if diff := golden(l, string(want), got); diff != "" {
-				t.Errorf("- on file, + now:\n%s", diff)
-			}
+			expect(t, JudgeGolden(l))
 		})
 	}
 }
 
 // TestMatrix is the matrix judge: every machine says the same, to the byte.
 func TestMatrix(t *testing.T) {
-	vs := Variants()
 	for _, l := range labs(t) {
 		t.Run(l.Name(), func(t *testing.T) {
 			t.Parallel()
-			first, err := RunModel(l, vs[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			if s := first.tail[0]; s.Exit != 0 {
-				t.Errorf("the ledger is out of balance: %s", s.Stderr)
-			}
-			want := raw(first.lab, first.tail)
-			for _, v := range vs[1:] {
-				r, err := RunModel(l, v)
-				if err != nil {
-					t.Fatalf("%s: %v", v.Name, err)
-				}
-				if diff := compare(want, raw(r.lab, r.tail)); len(diff) > 0 {
-					t.Errorf("- %s, + %s:\n%s", vs[0].Name, v.Name, report(diff))
-				}
-			}
+			expect(t, JudgeMatrix(l))
+		})
+	}
+}
+
+// TestSolo is the solo judge: a Net sees the same without those it has no path to.
+func TestSolo(t *testing.T) {
+	for _, l := range labs(t) {
+		t.Run(l.Name(), func(t *testing.T) {
+			t.Parallel()
+			expect(t, JudgeSolo(l))
 		})
 	}
 }
@@ -94,31 +95,30 @@ func TestLinux(t *testing.T) {
 		}
 		t.Run(l.Name(), func(t *testing.T) {
 			t.Parallel()
-			if why := l.Unfit(); why != "" {
-				t.Skip(why)
-			}
-			r, err := RunModel(l, Variant{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			v := boxes.run(job{Lines: l.Lines, Tail: stateOf(r.nets)})
-			if v.Fault != "" {
-				t.Fatal(v.Fault)
-			}
-			if testing.Verbose() {
-				t.Logf("%d commands in %v", len(l.Lines), v.Took)
-			}
-			diff := compare(l.normalised(r.lab, r.tail), l.normalised(v.Lab, v.Tail))
-			rest, idle := l.explain(diff)
-			if len(rest) > 0 {
-				t.Errorf("- the model, + Linux:\n%s", report(rest))
-			}
-			for _, d := range idle {
-				t.Errorf("an explained difference is not there (any more): %s\nthe whole diff:\n%s", d.Reason, report(diff))
-			}
+			expect(t, JudgeLinux(l, boxes))
 		})
 	}
 	if explained.Len() > 0 {
 		t.Logf("explained differences:\n%s", explained.String())
+	}
+}
+
+// The program carries the same labs as the source tree.
+func TestLabsInside(t *testing.T) {
+	own, err := LabsInside()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := labs(t)
+	if len(own) != len(all) {
+		t.Fatalf("%d labs inside, %d in testdata", len(own), len(all))
+	}
+	for i, l := range all {
+		if o := own[i]; o.Text != l.Text || o.Transcript != l.Transcript || o.Name() != l.Name() || !o.OnFile {
+			t.Errorf("%s is another inside", l.Path)
+		}
+	}
+	if err := RewriteGolden(own[0]); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("rewriting a lab inside: %v", err)
 	}
 }

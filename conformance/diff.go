@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"nsmodel/lab"
@@ -35,9 +36,12 @@ type said struct {
 func compare(a, b []said) []diffLine {
 	var out []diffLine
 	for i := range min(len(a), len(b)) {
-		d := difference(a[i].lines, b[i].lines)
-		if len(d) == 0 {
+		if slices.Equal(a[i].lines, b[i].lines) {
 			continue
+		}
+		d := difference(readable(a[i].lines), readable(b[i].lines))
+		if len(d) == 0 { // in the layout alone
+			d = difference(a[i].lines, b[i].lines)
 		}
 		out = append(out, diffLine{' ', a[i].line.Num, "$ " + a[i].line.Text})
 		for _, x := range d {
@@ -47,6 +51,18 @@ func compare(a, b []said) []diffLine {
 	}
 	if len(a) != len(b) {
 		out = append(out, diffLine{' ', 0, fmt.Sprintf("%d commands here, %d there", len(a), len(b))})
+	}
+	return out
+}
+
+// readable returns lines with JSON taken apart, a line for each value.
+func readable(lines []string) (out []string) {
+	for _, line := range lines {
+		if text, err := flatten(line); err == nil && text != "" {
+			out = append(out, strings.Split(strings.TrimSuffix(text, "\n"), "\n")...)
+			continue
+		}
+		out = append(out, line)
 	}
 	return out
 }

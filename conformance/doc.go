@@ -6,7 +6,10 @@
 //	         size, number of workers and schedule? TestMatrix, Variants
 //	Linux    do Linux's own tools on namespaces of the real kernel say the
 //	         same, and is the end state the same? TestLinux, Sandboxes
-//	solo     does a Net see the same without the Nets it has no link to? to come
+//	solo     does a Net see the same without the Nets it has no path to, its
+//	         lab's copy in strange Nets above all? TestSolo
+//
+// [Judges] returns them all, for the tests and for "nsmodel judge".
 //
 // A lab is a file in testdata, a transcript stands beside it. Its head may hold
 // directives, which [Parse] lists. For the Linux judge each lab has a sandbox

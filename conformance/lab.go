@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,6 +18,10 @@ type Lab struct {
 	Text  string
 	Lines []lab.Line
 
+	// Transcript is what the golden file beside the lab holds, if there is one.
+	Transcript string
+	OnFile     bool
+
 	// Skip says why Linux cannot judge the lab, "" if it can.
 	Skip string
 	// Needs are what the lab wants of the machine beside ip, ping and sysctl:
@@ -27,6 +32,8 @@ type Lab struct {
 	Uncounted string
 	// Differs are the differences from Linux that are known and explained.
 	Differs []Difference
+
+	inside bool // it comes with the program
 }
 
 // A Difference is one place where Linux says something else, and why that is
@@ -45,16 +52,38 @@ type DiffLine struct {
 	Want *regexp.Regexp
 }
 
+// Explained returns what of the lab is known not to agree with Linux, or not
+// compared with it, each with its reason.
+func (l *Lab) Explained() (reasons []string) {
+	if l.Skip != "" {
+		reasons = append(reasons, "not judged: "+l.Skip)
+	}
+	if l.Uncounted != "" {
+		reasons = append(reasons, "counters not compared: "+l.Uncounted)
+	}
+	for _, d := range l.Differs {
+		reasons = append(reasons, fmt.Sprintf("%d lines differ: %s", len(d.Lines), d.Reason))
+	}
+	return reasons
+}
+
 // Name returns the file's name without its ending.
 func (l *Lab) Name() string { return strings.TrimSuffix(filepath.Base(l.Path), ".lab") }
 
-// Load reads a lab. An error names file and line.
-func Load(path string) (*Lab, error) {
-	src, err := os.ReadFile(path)
+// Load reads a lab, and its transcript if there is one. An error names file and
+// line.
+func Load(path string) (*Lab, error) { return load(path, os.ReadFile) }
+
+func load(path string, read func(string) ([]byte, error)) (*Lab, error) {
+	src, err := read(path)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(path, string(src))
+	l, err := Parse(path, string(src))
+	if err == nil {
+		err = l.readGolden(read)
+	}
+	return l, err
 }
 
 // Parse reads a lab's text. Its head, the comments before the first command,
@@ -128,16 +157,29 @@ func (l *Lab) directive(words string) error {
 	return nil
 }
 
-// Labs reads all labs below a directory, in the order of their names.
+// Labs reads all labs of a directory, in the order of their names.
 func Labs(dir string) ([]*Lab, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.lab"))
 	if err != nil {
 		return nil, err
 	}
+	return loadAll(paths, os.ReadFile)
+}
+
+// labsOf is Labs in a file system of its own.
+func labsOf(fsys fs.ReadFileFS, dir string) ([]*Lab, error) {
+	paths, err := fs.Glob(fsys, dir+"/*.lab")
+	if err != nil {
+		return nil, err
+	}
+	return loadAll(paths, fsys.ReadFile)
+}
+
+func loadAll(paths []string, read func(string) ([]byte, error)) ([]*Lab, error) {
 	slices.Sort(paths)
 	var labs []*Lab
 	for _, p := range paths {
-		l, err := Load(p)
+		l, err := load(p, read)
 		if err != nil {
 			return nil, err
 		}

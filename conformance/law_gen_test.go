@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"strings"
 
 	"pgregory.net/rapid"
 )
@@ -70,7 +71,7 @@ func drawCommand(t *rapid.T, group int) genCommand {
 		},
 		func() string {
 			return exec + "sysctl -w " + pick("key", "net.ipv4.ip_forward=1", "net.ipv4.ip_forward=0", "net.ipv4.conf.all.rp_filter=1", "net.ipv4.ip_default_ttl=9", "net.ipv4.icmp_ratelimit=0",
-				"net.ipv4.icmp_msgs_burst=1", "net.ipv4.neigh.default.gc_thresh1=0", "net.ipv4.neigh.default.gc_thresh2=1", "net.ipv4.neigh.default.gc_thresh3=2")
+				"net.ipv4.icmp_msgs_burst=1")
 		},
 		func() string { return exec + "ping -c 1 -W 1 " + addr() },
 		func() string { return exec + "ping -c 2 -i 0.2 -W 1 " + addr() },
@@ -115,12 +116,57 @@ func drawLab(t *rapid.T, max int) []genCommand {
 			cs = append(cs, genCommand{g, text})
 		}
 	}
+	theme := rapid.SampledFrom(themes()).Draw(t, "theme")
+	for g := range groups {
+		for _, net := range groups[g] {
+			for _, text := range theme.setup {
+				cs = append(cs, genCommand{g, strings.ReplaceAll(text, "$N", net)})
+			}
+		}
+	}
 	for range rapid.IntRange(1, max).Draw(t, "commands") {
 		if rapid.IntRange(0, 15).Draw(t, "time") == 0 {
 			cs = append(cs, genCommand{-1, "probe sleep " + rapid.SampledFrom([]string{"10ms", "1s", "7s", "40s"}).Draw(t, "sleep")})
 			continue
 		}
-		cs = append(cs, drawCommand(t, rapid.IntRange(0, 1).Draw(t, "group")))
+		group := rapid.IntRange(0, 1).Draw(t, "group")
+		if len(theme.verbs) > 0 && rapid.IntRange(0, 2).Draw(t, "on theme") > 0 {
+			cs = append(cs, genCommand{group, drawOnTheme(t, theme, group)})
+			continue
+		}
+		cs = append(cs, drawCommand(t, group))
 	}
 	return cs
+}
+
+// fewNeighbours, before a Net's name, lets it have two neighbours. That has no
+// command, since Linux shows a child Net no gc_thresh.
+const fewNeighbours = "# few neighbours in "
+
+// A theme makes a lab dwell on one thing, since what takes many commands of one
+// kind is seldom drawn by chance: to reach a limit, above all.
+type theme struct {
+	setup []string // for every Net $N
+	verbs []string // $A is an address of the link, $P a port
+}
+
+func themes() []theme {
+	small := []string{fewNeighbours + "$N"}
+	strict := []string{"ip netns exec $N sysctl -w net.ipv4.icmp_msgs_burst=2", "ip netns exec $N sysctl -w net.ipv4.icmp_msgs_per_sec=1",
+		"ip netns exec $N sysctl -w net.ipv4.icmp_ratelimit=0"}
+	return []theme{
+		{},
+		{small, []string{"probe udp send $A:7 x", "probe udp send $A:7 x", "ping -c 1 -W 0.1 $A", "ip neigh"}},
+		{strict, []string{"probe udp send $A:$P x wait 50ms", "probe udp send $A:$P x wait 50ms", "ping -c 1 -W 0.1 $A"}},
+		{nil, []string{"probe udp echo $P", "probe udp listen $A:$P", "probe udp send $A:$P x", "probe udp send $A:$P x wait 50ms", "probe udp show $A:$P", "probe udp close $P"}},
+	}
+}
+
+// drawOnTheme draws a theme's command for a Net of a group.
+func drawOnTheme(t *rapid.T, th theme, group int) string {
+	net := groups[group][rapid.IntRange(0, 1).Draw(t, "net")]
+	text := rapid.SampledFrom(th.verbs).Draw(t, "verb")
+	text = strings.ReplaceAll(text, "$A", fmt.Sprintf("10.0.0.%d", rapid.IntRange(1, 6).Draw(t, "host")))
+	text = strings.ReplaceAll(text, "$P", fmt.Sprint(rapid.IntRange(7, 9).Draw(t, "port")))
+	return "ip netns exec " + net + " " + text
 }

@@ -37,6 +37,15 @@ func newLawBench(t interface{ Fatal(...any) }, v Variant) *lawBench {
 
 // do runs one command and returns what it said.
 func (b *lawBench) do(t interface{ Fatalf(string, ...any) }, text string) string {
+	if name, ok := strings.CutPrefix(text, fewNeighbours); ok {
+		n, err := b.m.Net(name)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		b.m.IPv4.SetNeighLimits(n, [3]int{0, 2, 2})
+		n.Put()
+		return ""
+	}
 	lines, err := lab.Load("law", text+"\n")
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 
@@ -63,36 +64,61 @@ type run struct {
 
 // RunModel runs a lab on a new machine.
 func RunModel(l *Lab, v Variant) (r run, err error) {
-	m, err := nsmodel.New(v.Config)
+	s, err := openSession(v)
 	if err != nil {
 		return r, err
 	}
-	h := host.New(m)
-	defer h.Close()
-	if v.Schedule != 0 {
-		rng := rand.New(rand.NewPCG(v.Schedule, 0))
-		h.Pick = rng.IntN
-	}
-	in := lab.New(h)
-	for _, line := range l.Lines {
-		res, err := in.Run(line)
-		if err != nil {
-			return r, err
-		}
-		r.lab = append(r.lab, res)
-	}
-	if r.nets, err = h.Netns(lab.NetnsList, ""); err != nil {
+	defer s.close()
+	if r.lab, err = s.runAll(l.Lines); err != nil {
 		return r, err
 	}
-	for _, line := range stateOf(r.nets) {
-		res, err := in.Run(line)
-		if err != nil {
-			return r, err
-		}
-		r.tail = append(r.tail, res)
+	if r.nets, err = s.h.Netns(lab.NetnsList, ""); err != nil {
+		return r, err
 	}
-	return r, nil
+	r.tail, err = s.runAll(stateOf(r.nets))
+	return r, err
 }
+
+// A session is a machine of its own, and what carries out commands on it.
+type session struct {
+	h  *host.Host
+	in *lab.Interp
+}
+
+func openSession(v Variant) (*session, error) {
+	m, err := nsmodel.New(v.Config)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{h: host.New(m)}
+	// A capture's file is no part of what is judged.
+	s.h.Create = func(string) (io.WriteCloser, error) { return nowhere{io.Discard}, nil }
+	if v.Schedule != 0 {
+		s.h.Pick = rand.New(rand.NewPCG(v.Schedule, 0)).IntN
+	}
+	s.in = lab.New(s.h)
+	return s, nil
+}
+
+func (s *session) close() { _ = s.h.Close() }
+
+// runAll runs commands one after the other.
+func (s *session) runAll(lines []lab.Line) (rs []lab.Result, err error) {
+	for _, line := range lines {
+		r, err := s.in.Run(line)
+		if err != nil {
+			return nil, err
+		}
+		rs = append(rs, r)
+	}
+	return rs, nil
+}
+
+// nowhere is a file that keeps nothing.
+type nowhere struct{ io.Writer }
+
+// Close does nothing.
+func (nowhere) Close() error { return nil }
 
 // transcript returns what the lab said, as the golden file has it.
 func (r run) transcript() string {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"text/tabwriter"
 	"time"
 )
 
@@ -54,22 +55,51 @@ func mutants() []mutant {
 	}
 }
 
+// A death is what became of a mutant.
+type death struct {
+	mutant
+	killer string // "" if it survived
+	took   time.Duration
+}
+
 // TestMutants builds the laws with each mutant and expects them to fail. A law
 // that has never been seen to fail is no law.
 func TestMutants(t *testing.T) {
 	if !*runMutants {
 		t.Skip("each mutant is a build of its own: run with -mutants")
 	}
+	var deaths []death
 	for _, m := range mutants() {
 		t.Run(m.name, func(t *testing.T) {
 			start := time.Now()
-			killer, out := kill(t, m)
-			if killer == "" {
-				t.Fatalf("survived %s: %s\n%s", m.killers, m.precedent, out)
+			killer, out := "", ""
+			// Also of a mutant that does not build: nobody has killed it.
+			defer func() { deaths = append(deaths, death{m, killer, time.Since(start)}) }()
+			if killer, out = kill(t, m); killer == "" {
+				t.Errorf("survived %s: %s\n%s", m.killers, m.precedent, out)
 			}
-			t.Logf("killed by %s after %v (%s)", killer, time.Since(start).Round(time.Second), m.precedent)
 		})
 	}
+	fmt.Print(killTable(deaths))
+}
+
+// killTable tells which law killed which mutant.
+func killTable(deaths []death) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "MUTANT\tPRECEDENT\tKILLED BY\tSECONDS")
+	survived := 0
+	for _, d := range deaths {
+		by := d.killer
+		if by == "" {
+			survived++
+			by = "nobody"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.0f\n", d.name, d.precedent, by, d.took.Seconds())
+	}
+	_ = w.Flush() // to memory
+	fmt.Fprintf(&b, "mutants: %d killed, %d survived\n", len(deaths)-survived, survived)
+	return b.String()
 }
 
 // kill runs the laws over the mutated source and returns the test that failed.

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nsmodel/internal/linux"
 	"nsmodel/lab"
 )
@@ -202,4 +204,42 @@ func (b *box) do(j job) (v verdict, err error) {
 func (b *box) end() {
 	b.in.Close()
 	_ = b.wait()
+}
+
+// JudgeLinux runs a lab on namespaces of the real kernel, with Linux's own
+// tools, and compares transcript and end state with the model's.
+func JudgeLinux(l *Lab, boxes *Sandboxes) Finding {
+	if why := l.Unfit(); why != "" {
+		return skipped(why)
+	}
+	r, err := RunModel(l, Variant{})
+	if err != nil {
+		return failed("%v\n", err)
+	}
+	v := boxes.run(job{Lines: l.Lines, Tail: stateOf(r.nets)})
+	if v.Fault != "" {
+		return failed("%s\n", v.Fault)
+	}
+	diff := compare(l.normalised(r.lab, r.tail), l.normalised(v.Lab, v.Tail))
+	rest, idle := l.explain(diff)
+	text := ""
+	if len(rest) > 0 {
+		text = "- the model, + Linux\n" + report(rest)
+	}
+	for _, d := range idle {
+		text += fmt.Sprintf("an explained difference is not there (any more): %s\nthe whole diff:\n%s", d.Reason, report(diff))
+	}
+	if text != "" {
+		return Finding{Outcome: Failed, Text: text}
+	}
+	return Finding{Outcome: Passed}
+}
+
+// Kernel returns the release of the kernel that judges here.
+func Kernel() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return "Linux"
+	}
+	return "Linux " + unix.ByteSliceToString(u.Release[:])
 }

@@ -15,13 +15,19 @@ import (
 func stateOf(nets []string) []lab.Line {
 	lines := []lab.Line{command("probe", "ledger"), command("ip", "netns", "list")}
 	for _, net := range append([]string{""}, slices.Sorted(slices.Values(nets))...) {
-		for _, what := range []string{"-s -j link", "-j addr", "-j -4 route show table all", "-j -4 rule", "-j -4 neigh"} {
-			words := []string{"ip"}
-			if net != "" {
-				words = append(words, "-n", net)
-			}
-			lines = append(lines, command(append(words, strings.Fields(what)...)...))
+		lines = append(lines, stateOfNet(net)...)
+	}
+	return lines
+}
+
+// stateOfNet is stateOf for one Net.
+func stateOfNet(net string) (lines []lab.Line) {
+	for _, what := range []string{"-s -j link", "-j addr", "-j -4 route show table all", "-j -4 rule", "-j -4 neigh"} {
+		words := []string{"ip"}
+		if net != "" {
+			words = append(words, "-n", net)
 		}
+		lines = append(lines, command(append(words, strings.Fields(what)...)...))
 	}
 	return lines
 }

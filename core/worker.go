@@ -213,7 +213,7 @@ func (w *Worker) nextReady() *Device {
 		w.pending.Store(false)
 	} else if w.readyOff >= 1024 {
 		rest := copy(w.ready, w.ready[w.readyOff:])
-		clear(w.ready[rest:]) // or the worker would keep dead devices, and their Nets
+		clear(w.ready[rest:]) // or it would keep devices that are gone
 		w.ready, w.readyOff = w.ready[:rest], 0
 	}
 	return d

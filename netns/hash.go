@@ -19,11 +19,12 @@ type hash[K comparable, V any] struct {
 	list ownList[K, V] // Replicated: the entries of the home's Net
 }
 
-// firstHash is a home with its first chains, in one piece of memory.
-type firstHash[K comparable, V any] struct {
-	hash[K, V]
+// firstChains are the chains that an own home begins with, in one piece of
+// memory. They are no part of the home: once it has grown nothing may lead to
+// them, or the entries that hung there at the time would stay for good.
+type firstChains[K comparable, V any] struct {
 	header []link[K, V]
-	chains [firstOwn]link[K, V]
+	own    [firstOwn]link[K, V]
 }
 
 // link leads to the next entry of a chain.
@@ -56,18 +57,21 @@ const (
 )
 
 func newHash[K comparable, V any](place Placement, buckets int) *hash[K, V] {
-	f := &firstHash[K, V]{hash: hash[K, V]{fixed: buckets > 0}}
+	h := &hash[K, V]{fixed: buckets > 0}
 	switch {
-	case f.fixed:
-		f.header = make([]link[K, V], 1<<bits.Len(uint(buckets-1)))
+	case h.fixed:
+		header := make([]link[K, V], 1<<bits.Len(uint(buckets-1)))
+		h.chains.Store(&header)
 	case place == Tagged:
-		f.header = make([]link[K, V], firstShared)
+		header := make([]link[K, V], firstShared)
+		h.chains.Store(&header)
 	default:
-		f.header = f.chains[:]
+		first := new(firstChains[K, V])
+		first.header = first.own[:]
+		h.chains.Store(&first.header)
 	}
-	f.hash.chains.Store(&f.header)
-	f.list.clear()
-	return &f.hash
+	h.list.clear()
+	return h
 }
 
 // salt spreads the Nets over the buckets of a shared home. It is no tag: only the

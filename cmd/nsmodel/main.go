@@ -6,7 +6,7 @@ import (
 	"os"
 	"strings"
 
-	"nsmodel/internal/linux"
+	"nsmodel/conformance"
 )
 
 // A command is a word of the command line.
@@ -21,6 +21,7 @@ func commands() []command {
 		{"demo", "[--place S=P]... [--memory]", "two namespaces with one address on two real NICs, in both placements", demo},
 		{"run", "LAB [flags]", "keep a lab up on real NICs until interrupted", run},
 		{"lab", "FILE...", "run labs in virtual time and print their transcripts", labRun},
+		{"judge", "[flags] [LAB...]", "have the labs judged: golden, matrix, solo, Linux", judge},
 		{"ip", "...", "one command to a running nsmodel, in iproute2's syntax", oneShot("ip")},
 		{"bridge", "...", "the same, as bridge", oneShot("bridge")},
 		{"sysctl", "...", "the same, as sysctl", oneShot("sysctl")},
@@ -33,7 +34,7 @@ func commands() []command {
 }
 
 func main() {
-	linux.Probe()
+	conformance.Main() // this program is its own sandboxes
 	if len(os.Args) < 2 {
 		usage(os.Stderr)
 		os.Exit(2)

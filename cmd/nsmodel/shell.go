@@ -19,8 +19,8 @@ type shell struct {
 	run   *live.Runner
 	in    *lab.Interp
 	heard map[string]string
-	made  map[string]bool // Nets that --nic made before the lab's own ip netns add
 	saw   []string        // answers and what commands said, for a comparison of runs
+	made  map[string]bool // Nets that --nic made before the lab's own ip netns add
 }
 
 // newShell builds and starts a machine.

@@ -2,6 +2,7 @@ package link
 
 import (
 	"sync"
+	"time"
 
 	"nsmodel/core"
 	"nsmodel/core/link/afpacket"
@@ -16,7 +17,10 @@ type nicQueue struct {
 	sock *afpacket.Socket
 	told uint64 // under rtnl: drops already added to the device's
 
-	frames [core.Budget]afpacket.Frame // the worker's
+	// the worker's
+	frames  [core.Budget]afpacket.Frame
+	packets [core.Budget]*core.Packet
+	looked  time.Duration // when it last looked for an error
 
 	mu      sync.Mutex
 	batch   []*core.Packet // to be written
@@ -62,24 +66,40 @@ func (q *nicQueue) Poll(w *core.Worker, budget int) int {
 		n = q.sock.Read(frames)
 	}
 	if n == 0 {
-		q.sock.TakeError() // or poll would say POLLERR for ever; Maintain sees why
+		q.takeError(w.Now())
 		return 0
 	}
-	d := q.nic.dev
+	// First all frames become packets: the copies, each of memory that another CPU
+	// wrote, overlap, and the kernel has its ring back before the work begins.
+	d, k := q.nic.dev, 0
 	for i := range frames[:n] {
-		q.receive(w, d, &frames[i])
+		if frames[i].Cut() {
+			d.CountRxMissed(1)
+			continue
+		}
+		q.packets[k] = packetOf(w, &frames[i])
+		k++
 	}
 	q.sock.Release()
+	for i, p := range q.packets[:k] {
+		q.packets[i] = nil
+		d.Receive(w, p)
+	}
 	return n
 }
 
-// receive makes a packet of a frame. Linux: packet_rcv's other side; the offloads
-// as virtio_net_hdr_to_skb reads them.
-func (q *nicQueue) receive(w *core.Worker, d *core.Device, f *afpacket.Frame) {
-	if f.Cut() {
-		d.CountRxMissed(1)
-		return
+// takeError takes the socket's pending error, or poll would say POLLERR for ever;
+// Maintain sees why. Looking for it is a system call: once a millisecond will do.
+func (q *nicQueue) takeError(now time.Duration) {
+	if now >= q.looked+time.Millisecond {
+		q.looked = now
+		q.sock.TakeError()
 	}
+}
+
+// packetOf makes a packet of a frame. Linux: packet_rcv's other side; the offloads
+// as virtio_net_hdr_to_skb reads them.
+func packetOf(w *core.Worker, f *afpacket.Frame) *core.Packet {
 	p := w.NewFrame(len(f.Data))
 	b := p.Bytes()
 	copy(b, f.Data)
@@ -99,7 +119,7 @@ func (q *nicQueue) receive(w *core.Worker, d *core.Device, f *afpacket.Frame) {
 	if f.Vnet.GSOType != afpacket.GSONone {
 		p.GSOType, p.GSOSize = f.Vnet.GSOType, f.Vnet.GSOSize
 	}
-	d.Receive(w, p)
+	return p
 }
 
 // unfinished finds the checksum that the sender left to the device in a frame that

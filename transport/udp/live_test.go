@@ -27,6 +27,17 @@ func run(t *testing.T) *machine {
 	m.ok(err)
 	t.Cleanup(func() {
 		r.Stop()
+		if t.Failed() { // what became of the packets
+			for _, n := range []*netns.Net{m.a, m.b} {
+				t.Logf("%s: %v", n.Name(), m.Core.Ledger(n))
+				for _, nb := range m.Core.Neighbours(n) {
+					t.Logf("  %v: %+v", nb, nb.Info())
+				}
+				for _, c := range m.UDP.Sockets(n) {
+					t.Logf("  %v: %d wait, %d dropped", c.LocalAddr(), c.Pending(), c.Dropped())
+				}
+			}
+		}
 		if total := m.Core.TotalLedger(); !total.Balanced() {
 			t.Errorf("%v", total)
 		}

@@ -1,0 +1,203 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+)
+
+// An Outcome is how a judge's work on one lab ended.
+type Outcome string
+
+// What a judge can come to.
+const (
+	Passed  Outcome = "pass"
+	Failed  Outcome = "FAIL"
+	Skipped Outcome = "skip"
+)
+
+// A Finding is what one judge says of one lab.
+type Finding struct {
+	Judge   string
+	Lab     *Lab
+	Outcome Outcome
+	Text    string   // of a failure the smallest diff, of a skip the reason, each with its newlines
+	Notes   []string // what was not compared, with the reason
+}
+
+func failed(format string, a ...any) Finding {
+	return Finding{Outcome: Failed, Text: fmt.Sprintf(format, a...)}
+}
+
+func skipped(reason string) Finding { return Finding{Outcome: Skipped, Text: reason + "\n"} }
+
+// A Judge looks at labs from one side.
+type Judge struct {
+	Name string
+	Asks string // its question
+	Of   func(*Lab) Finding
+}
+
+// Judges returns all of them, in the order in which they are told of. The
+// Linux judge works in boxes; where these could not be had, why says so.
+func Judges(boxes *Sandboxes, why error) []Judge {
+	js := []Judge{
+		{"golden", "is the transcript the one on file?", JudgeGolden},
+		{"matrix", "is it the same, to the byte, on every machine?", JudgeMatrix},
+		{"solo", "does a Net see the same without those it has no path to?", JudgeSolo},
+		{"linux", "do Linux's own tools on real namespaces say the same?", func(l *Lab) Finding {
+			if why != nil {
+				return skipped(why.Error())
+			}
+			return JudgeLinux(l, boxes)
+		}},
+	}
+	for i := range js {
+		of, name := js[i].Of, js[i].Name
+		js[i].Of = func(l *Lab) Finding {
+			f := of(l)
+			f.Judge, f.Lab = name, l
+			return f
+		}
+	}
+	return js
+}
+
+// JudgeGolden compares a lab's transcript with the one on file.
+func JudgeGolden(l *Lab) Finding {
+	if !l.OnFile {
+		return skipped("no transcript on file (--rewrite writes one)")
+	}
+	r, err := RunModel(l, Variant{})
+	if err != nil {
+		return failed("%v\n", err)
+	}
+	if diff := golden(l, l.Transcript, r.transcript()); diff != "" {
+		return failed("- on file, + now\n%s", diff)
+	}
+	return Finding{Outcome: Passed}
+}
+
+// RewriteGolden puts a lab's transcript on file, beside the lab.
+func RewriteGolden(l *Lab) error {
+	if l.inside {
+		return fmt.Errorf("%s is inside this program: its transcript can be rewritten in the source tree only: %w", l.Path, fs.ErrPermission)
+	}
+	r, err := RunModel(l, Variant{})
+	if err != nil {
+		return err
+	}
+	l.Transcript, l.OnFile = r.transcript(), true
+	return os.WriteFile(goldenPath(l.Path), []byte(l.Transcript), 0o644)
+}
+
+func goldenPath(lab string) string { return strings.TrimSuffix(lab, ".lab") + ".golden" }
+
+// readGolden looks up the transcript on file, if there is one.
+func (l *Lab) readGolden(read func(string) ([]byte, error)) error {
+	b, err := read(goldenPath(l.Path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	l.Transcript, l.OnFile = string(b), err == nil
+	return err
+}
+
+// JudgeMatrix runs a lab on every Variant of the machine and compares the
+// transcripts and end states with the default's; on that, the ledger must be
+// in balance.
+func JudgeMatrix(l *Lab) Finding {
+	vs := Variants()
+	first, err := RunModel(l, vs[0])
+	if err != nil {
+		return failed("%v\n", err)
+	}
+	if s := first.tail[0]; s.Exit != 0 {
+		return failed("the ledger is out of balance: %s", s.Stderr)
+	}
+	want := raw(first.lab, first.tail)
+	var worst failures
+	for _, v := range vs[1:] {
+		r, err := RunModel(l, v)
+		if err != nil {
+			return failed("%s: %v\n", v.Name, err)
+		}
+		worst.add(fmt.Sprintf("- %s, + %s", vs[0].Name, v.Name), v.Name, compare(want, raw(r.lab, r.tail)))
+	}
+	return worst.finding()
+}
+
+// failures keeps of many diffs the smallest.
+type failures struct {
+	head  string
+	diff  []diffLine
+	names []string
+}
+
+// add notes a diff, if it is one.
+func (f *failures) add(head, name string, diff []diffLine) {
+	if len(diff) == 0 {
+		return
+	}
+	f.names = append(f.names, name)
+	if f.diff == nil || len(diff) < len(f.diff) {
+		f.head, f.diff = head, diff
+	}
+}
+
+// finding tells the smallest diff, and where else there was one.
+func (f *failures) finding() Finding {
+	if f.diff == nil {
+		return Finding{Outcome: Passed}
+	}
+	text := f.head + "\n" + report(f.diff)
+	if len(f.names) > 1 {
+		text += fmt.Sprintf("this is the smallest of %d diffs: %s\n", len(f.names), strings.Join(f.names, ", "))
+	}
+	return Finding{Outcome: Failed, Text: text}
+}
+
+// LabsInside returns the labs that this package carries, for a program that
+// runs far from the source tree.
+func LabsInside() ([]*Lab, error) {
+	ls, err := labsOf(inside, "testdata")
+	for _, l := range ls {
+		l.inside = true
+	}
+	return ls, err
+}
+
+// side is how many labs a judge looks at side by side; on the real kernel a lab
+// mostly waits.
+const side = 6
+
+// JudgeAll has every lab judged by every judge, one judge after the other so
+// that none is hurried by another's load, and tells of each finding as it comes
+// (from several goroutines). It returns each lab's findings, in the judges' order.
+func JudgeAll(labs []*Lab, judges []Judge, tell func(Finding)) [][]Finding {
+	out := make([][]Finding, len(labs))
+	for i := range out {
+		out[i] = make([]Finding, len(judges))
+	}
+	for j, judge := range judges {
+		var wg sync.WaitGroup
+		next := make(chan int)
+		for range side {
+			wg.Go(func() {
+				for i := range next {
+					out[i][j] = judge.Of(labs[i])
+					tell(out[i][j])
+				}
+			})
+		}
+		for i := range labs {
+			next <- i
+		}
+		close(next)
+		wg.Wait()
+	}
+	return out
+}
