@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -153,9 +154,17 @@ func (f *failures) finding() Finding {
 	if f.diff == nil {
 		return Finding{Outcome: Passed}
 	}
-	text := f.head + "\n" + report(f.diff)
+	// What the lab itself shows comes before what follows from it in the end.
+	shown := slices.DeleteFunc(slices.Clone(f.diff), func(d diffLine) bool { return d.line == 0 })
+	if len(shown) == 0 {
+		shown = f.diff
+	}
+	text := f.head + "\n" + report(shown)
+	if n := len(f.diff) - len(shown); n > 0 {
+		text += fmt.Sprintf("and %d lines of the end state\n", n)
+	}
 	if len(f.names) > 1 {
-		text += fmt.Sprintf("this is the smallest of %d diffs: %s\n", len(f.names), strings.Join(f.names, ", "))
+		text += fmt.Sprintf("this is the smallest of %d diffs: %s\n", len(f.names), strings.Join(f.names, "; "))
 	}
 	return Finding{Outcome: Failed, Text: text}
 }

@@ -1,9 +1,9 @@
 package conformance
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"nsmodel"
@@ -12,11 +12,13 @@ import (
 )
 
 // soloVariants are the machines on which the solo judge works: in the second
-// all Nets share every table, so that what leaks there has a place to leak.
+// all Nets share every table, so that what leaks there has a place to leak, and
+// in the third all entries meet in one bucket, so that no chance is needed.
 func soloVariants() []Variant {
 	return []Variant{
 		{Name: "default"},
 		{Name: "all=tagged", Config: nsmodel.Config{Place: nsmodel.AllPlaces(netns.Tagged)}},
+		{Name: "collide all=tagged", Config: nsmodel.Config{Collide: true, Place: nsmodel.AllPlaces(netns.Tagged)}},
 	}
 }
 
@@ -153,10 +155,14 @@ func (s *session) soloState(nets []string) (out []said, err error) {
 		if err != nil {
 			return nil, err
 		}
-		books := strings.Split(fmt.Sprintf("%+v", s.h.M.Core.Ledger(n)), " ")
-		out = append(out, said{command("books of " + net), books},
-			said{command("next random number of " + net), []string{fmt.Sprint(n.Uint64())}})
+		books, err := json.Marshal([]any{s.h.M.Core.Ledger(n)})
+		next := n.Uint64()
 		n.Put()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, said{command("the books of", net), []string{string(books)}},
+			said{command("the next random number of", net), []string{fmt.Sprint(next)}})
 	}
 	return out, nil
 }

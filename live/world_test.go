@@ -204,6 +204,11 @@ func (w *world) graves() {
 		}
 		time.Sleep(time.Millisecond)
 	}
+	for i, p := range w.weaks {
+		if n := p.Value(); n != nil {
+			w.t.Logf("%d %s alive %v", i, n.Name(), n.Alive())
+		}
+	}
 	w.t.Errorf("%d of %d dead Nets are kept by somebody", left, len(w.weaks))
 }
 

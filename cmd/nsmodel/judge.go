@@ -200,6 +200,10 @@ func writeExplained(out io.Writer, labs []*conformance.Lab, judged bool) {
 	if judged {
 		kernel = conformance.Kernel()
 	}
+	if !slices.ContainsFunc(labs, func(l *conformance.Lab) bool { return len(l.Explained()) > 0 }) {
+		fmt.Fprintln(out, "\nNo differences from Linux are explained in these labs.")
+		return
+	}
 	fmt.Fprintln(out, "\nExplained differences from Linux:")
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "  LAB\tJUDGED BY\tWHAT AND WHY")
