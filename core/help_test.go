@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -298,8 +299,10 @@ func (m *machine) balance() {
 type neighLog struct {
 	parms  NeighParms
 	limits map[*netns.Net][3]int // of one Net; else Linux's
-	log    []string
 	lost   int
+
+	mu  sync.Mutex // some tests write from several goroutines
+	log []string
 }
 
 func (l *neighLog) ops() *NeighOps {
@@ -338,16 +341,24 @@ func (l *neighLog) ops() *NeighOps {
 			if gone {
 				what = "deleted " + what
 			}
-			l.log = append(l.log, what)
+			l.say(what)
 		},
 	}
 }
 
 func (l *neighLog) note(now time.Duration, what string) {
-	l.log = append(l.log, fmt.Sprintf("%v %s", now, what))
+	l.say(fmt.Sprintf("%v %s", now, what))
+}
+
+func (l *neighLog) say(what string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.log = append(l.log, what)
 }
 
 func (l *neighLog) take() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	log := l.log
 	l.log = nil
 	return log
