@@ -39,8 +39,8 @@ func TestLiveIdle(t *testing.T) {
 		time.Sleep(spell(500 * time.Millisecond))
 		used, over := cpu(t)-before, time.Since(start)
 		t.Logf("%d workers: idle, %v of %v", workers, used, over)
-		if used > over*2/100 {
-			t.Errorf("%d workers: an idle machine used %v of processor time in %v, more than 2 %%", workers, used, over)
+		if used > over/2 { // it spins: no load of other processes adds to this one's time
+			t.Errorf("%d workers: an idle machine used %v of processor time in %v, as who spins", workers, used, over)
 		}
 		c, err := w.UDP.Dial(a, netip.AddrPort{}, netip.MustParseAddrPort("10.2.0.2:7"), udp.Options{})
 		if err != nil {
