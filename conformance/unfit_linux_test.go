@@ -9,8 +9,8 @@ import (
 // is never run on the real kernel.
 func TestProcessesAreNotOurs(t *testing.T) {
 	for text, want := range map[string]bool{
-		"ip netns add 1a\n":        true,
-		"ip link set v0 netns 1\n": false,
+		"ip netns add 1a\n":                                  true,
+		"ip link set v0 netns 1\n":                           false,
 		"ip link add v0 type veth peer name v1 netns 4711\n": false,
 		"ip link set v0 netns red\n":                         true,
 	} {
