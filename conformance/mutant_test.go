@@ -45,7 +45,7 @@ func mutants() []mutant {
 		{"neighbours count for the host", "core/neigh.go", "s.neighOps[f], s.neighs.Own(n)", "s.neighOps[f], s.neighs.Own(s.Sys.Init())",
 			"gc_thresh3 was the host's until cda2962b6e2b", law2},
 		{"ICMP errors are limited for the host", "ipv4/icmpsend.go", "rates := &s.path.nets.Own(n).rates", "rates := &s.path.nets.Own(s.Core.Sys.Init()).rates",
-			"icmp_msgs_per_sec was the host's until 6.11", law2},
+			"a budget for the host lets one namespace silence another", law2},
 		{"a datagram without a socket is forgotten", "transport/udp/udp.go", "		u.ip.SendICMP(w, p, wire.ICMPDestUnreach, wire.ICMPPortUnreach, 0)\n		w.Drop(p, core.NoSocket)\n",
 			"		u.ip.SendICMP(w, p, wire.ICMPDestUnreach, wire.ICMPPortUnreach, 0)\n", "a get without a put on an error branch", law3},
 		{"what waited for a dead neighbour stays held", "core/neigh_gc.go", "p.books.held.Add(-1)", "_ = p",

@@ -56,11 +56,7 @@ func (s *Inet) initPath(c Config) error {
 	sys := s.Core.Sys
 	s.path.nets = netns.NewCell(sys, "ipv4-path", netns.Replicated, func(n *netns.Net) *pathNet { return &pathNet{net: n} })
 	s.path.frags = netns.NewTable[fragKey, *fragQueue](sys, "ipv4-frag", c.Frags, netns.Keyed[fragKey]())
-	netns.Register(sys, netns.Ops[struct{}]{
-		Name: "ipv4-path-exit", Place: netns.Replicated, Make: func() *struct{} { return new(struct{}) },
-		PreExit: s.pathPreExit,
-		Exit:    func(n *netns.Net, _ *struct{}) { s.pathExit(n) },
-	})
+	netns.Attend(sys, "ipv4-path-exit", nil, s.pathPreExit, s.pathExit)
 	return s.Handle(Protocol{Number: 1, Receive: s.icmpReceive, Error: s.pingError})
 }
 

@@ -21,20 +21,15 @@ type loopback struct{}
 func (loopback) Xmit(w *core.Worker, d *core.Device, p *core.Packet) { d.Queue(w, p) }
 
 // registerLoopback makes the device in every new Net: down, index 1, neither to
-// be deleted nor moved. It goes with its Net, by core's own hand. The home is
-// empty: what Of and Own cost no Net pays. Linux: loopback_net_ops.
+// be deleted nor moved. It goes with its Net, by core's own hand. Linux:
+// loopback_net_ops.
 func registerLoopback(s *core.Stack) {
 	drv := loopback{}
-	netns.Register(s.Sys, netns.Ops[struct{}]{
-		Name:  "loopback",
-		Place: netns.Tagged,
-		Make:  func() *struct{} { return new(struct{}) },
-		Enter: func(n *netns.Net) error {
-			_, err := s.Register(n, core.DeviceSpec{
-				Name: loopbackName, Index: loopbackIndex, Driver: drv, MTU: loopbackMTU, Hardware: loopbackType,
-				Flags: core.FlagLoopback, TxQLen: 1000, Carrier: true, NetLocal: true,
-			})
-			return err
-		},
-	})
+	netns.Attend(s.Sys, "loopback", func(n *netns.Net) error {
+		_, err := s.Register(n, core.DeviceSpec{
+			Name: loopbackName, Index: loopbackIndex, Driver: drv, MTU: loopbackMTU, Hardware: loopbackType,
+			Flags: core.FlagLoopback, TxQLen: 1000, Carrier: true, NetLocal: true,
+		})
+		return err
+	}, nil, nil)
 }
