@@ -10,6 +10,7 @@ import (
 	"nsmodel"
 	"nsmodel/core"
 	"nsmodel/core/link"
+	"nsmodel/internal/linux"
 	"nsmodel/lab"
 	"nsmodel/transport/udp"
 )
@@ -89,15 +90,7 @@ func (k *memoryWorld) ask(side string, a netip.AddrPort, text string, wait time.
 		return "", err
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(wait)); err != nil {
-		return "", err
-	}
-	if _, err := c.Write([]byte(text)); err != nil {
-		return "", err
-	}
-	b := make([]byte, 2048)
-	n2, err := c.Read(b)
-	return string(b[:n2]), err
+	return linux.Exchange(c, text, wait)
 }
 
 func (k *memoryWorld) picture() string {

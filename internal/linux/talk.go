@@ -129,6 +129,12 @@ func Ask(ns *rtnl.Namespace, a netip.AddrPort, text string, wait time.Duration) 
 		return "", err
 	}
 	defer c.Close()
+	return Exchange(c, text, wait)
+}
+
+// Exchange sends text on c, a socket of the kernel's or of the model's, and
+// returns the answer.
+func Exchange(c net.Conn, text string, wait time.Duration) (string, error) {
 	if err := c.SetDeadline(time.Now().Add(wait)); err != nil {
 		return "", err
 	}
