@@ -38,6 +38,9 @@ type Config struct {
 	// Walk sweeps tagged tables at a namespace's end by walking every bucket,
 	// as Linux does, and not only the namespace's own entries.
 	Walk bool
+	// Unmixed leaves the namespace out of the choice of a shared table's bucket, as
+	// Linux did before net_hash_mix: equal keys of all namespaces share a chain.
+	Unmixed bool
 	// Collide makes every hash collide, and Buckets, if not 0, gives tables a
 	// fixed size: neither may change what anybody sees but the time it takes.
 	Collide bool
@@ -78,7 +81,7 @@ func New(c Config) (*Machine, error) {
 	}
 	m := &Machine{places: c.Place.resolve()}
 	p := &m.places
-	m.Sys = netns.New(netns.Config{Seed: c.Seed, Walk: c.Walk, Collide: c.Collide, Buckets: c.Buckets})                                                   // floor 0
+	m.Sys = netns.New(netns.Config{Seed: c.Seed, Walk: c.Walk, Unmixed: c.Unmixed, Collide: c.Collide, Buckets: c.Buckets})                               // floor 0
 	m.Core = core.New(m.Sys, core.Config{Devices: p.Devices, MIB: p.MIB, Neigh: p.Neigh, Gates: c.Gates, DevconfInheritInitNet: c.DevconfInheritInitNet}) // floor 1
 	for range max(1, c.Workers) {
 		m.Core.NewWorker()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"nsmodel/bench/stage"
 	"nsmodel/core"
 	"nsmodel/internal/linux"
 )
@@ -72,17 +73,17 @@ func TestForwardAllocatesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := newForwarder(m, "router")
+		f, err := stage.NewForwarder(m, "router")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := f.forward(4 * core.Budget); err != nil {
+		if err := f.Forward(4 * core.Budget); err != nil {
 			t.Fatal(err)
 		}
-		if k := testing.AllocsPerRun(100, func() { f.turn(core.Budget) }); k != 0 {
+		if k := testing.AllocsPerRun(100, func() { f.Turn(core.Budget) }); k != 0 {
 			t.Errorf("%v: %v allocations for %d packets", where, k, core.Budget)
 		}
-		if b := m.Core.Ledger(f.n); !b.Balanced() || b.Sent != b.In || b.In < 100*core.Budget {
+		if b := m.Core.Ledger(f.N); !b.Balanced() || b.Sent != b.In || b.In < 100*core.Budget {
 			t.Errorf("%v: not all was forwarded: %v", where, b)
 		}
 	}

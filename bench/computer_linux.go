@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// threadTime returns the CPU time of the calling thread.
-func threadTime() time.Duration { return clock(unix.CLOCK_THREAD_CPUTIME_ID) }
+// ThreadTime returns the CPU time of the calling thread.
+func ThreadTime() time.Duration { return clock(unix.CLOCK_THREAD_CPUTIME_ID) }
 
-// processTime returns the CPU time of the process, the collector's included.
-func processTime() time.Duration { return clock(unix.CLOCK_PROCESS_CPUTIME_ID) }
+// ProcessTime returns the CPU time of the process, the collector's included.
+func ProcessTime() time.Duration { return clock(unix.CLOCK_PROCESS_CPUTIME_ID) }
 
 func clock(id int32) time.Duration {
 	var ts unix.Timespec
@@ -37,7 +37,7 @@ type Computer struct {
 
 // ThisComputer describes it, and starts to watch what others do on it.
 func ThisComputer() *Computer {
-	c := &Computer{CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version(), start: time.Now(), busy: busyTime(), ours: processTime()}
+	c := &Computer{CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version(), start: time.Now(), busy: busyTime(), ours: ProcessTime()}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		c.Kernel = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
@@ -58,7 +58,7 @@ func (c *Computer) Foreign() float64 {
 	if wall <= 0 {
 		return 0
 	}
-	return max(0, float64(busyTime()-c.busy-(processTime()-c.ours))/float64(wall))
+	return max(0, float64(busyTime()-c.busy-(ProcessTime()-c.ours))/float64(wall))
 }
 
 func cpuModel() string {
@@ -87,8 +87,8 @@ func busyTime() time.Duration {
 	return time.Duration(user+nice+system+irq+soft) * 10 * time.Millisecond
 }
 
-// residentBytes returns how much memory the process has.
-func residentBytes() uint64 {
+// ResidentBytes returns how much memory the process has.
+func ResidentBytes() uint64 {
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		return 0

@@ -78,7 +78,7 @@ func memory() (heap, resident uint64) {
 	debug.FreeOSMemory()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return m.HeapInuse, residentBytes()
+	return m.HeapInuse, ResidentBytes()
 }
 
 func createStand(r *Rig, where netns.Placement, batch int) (*stand, error) {
@@ -98,8 +98,8 @@ func createStand(r *Rig, where netns.Placement, batch int) (*stand, error) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 		runtime.GC()
 		done := 0
-		start := processTime()
-		for processTime()-start < r.Slice {
+		start := ProcessTime()
+		for ProcessTime()-start < r.Slice {
 			for range max(1, 100/batch) {
 				if err := cycle(m, names); err != nil {
 					return 0, err
@@ -107,7 +107,7 @@ func createStand(r *Rig, where netns.Placement, batch int) (*stand, error) {
 				done += batch
 			}
 		}
-		return float64(done) / (processTime() - start).Seconds(), nil
+		return float64(done) / (ProcessTime() - start).Seconds(), nil
 	}}, nil
 }
 

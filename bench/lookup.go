@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 
+	"nsmodel/bench/stage"
 	"nsmodel/fib"
 	"nsmodel/netns"
 	"nsmodel/sockhash"
@@ -140,7 +141,7 @@ func fibStand(r *Rig, where netns.Placement) (*stand, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := newForwarder(m, "router")
+	f, err := stage.NewForwarder(m, "router")
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +149,7 @@ func fibStand(r *Rig, where netns.Placement) (*stand, error) {
 	defer m.Sys.Unlock()
 	for i := range r.Routes {
 		dst := netip.PrefixFrom(netip.AddrFrom4([4]byte{20, byte(i >> 8), byte(i), 0}), 24)
-		if err := f.route(dst); err != nil {
+		if err := f.Route(dst); err != nil {
 			return nil, err
 		}
 	}
@@ -160,7 +161,7 @@ func fibStand(r *Rig, where netns.Placement) (*stand, error) {
 	}
 	return &stand{run: func(k int) error {
 		for i := range k {
-			if _, err := m.IPv4.FIB.Lookup(f.n, &flows[i%draws]); err != nil {
+			if _, err := m.IPv4.FIB.Lookup(f.N, &flows[i%draws]); err != nil {
 				return fmt.Errorf("bench: route to %v: %w", flows[i%draws].Dst, err)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nsmodel/bench/stage"
 	"nsmodel/core/link/afpacket"
 	"nsmodel/internal/linux"
 	"nsmodel/internal/rtnl"
@@ -178,7 +179,7 @@ func (nr *nicRig) look(s *sender) (f flow, err error) {
 	f.got, err = nr.received(farOut)
 	f.wall = time.Duration(time.Now().UnixNano())
 	f.sent, f.sender = s.sent.Load(), time.Duration(s.cpu.Load())
-	f.rest = processTime() - f.sender
+	f.rest = ProcessTime() - f.sender
 	return f, err
 }
 
@@ -213,18 +214,18 @@ func (nr *nicRig) flood() *sender {
 	s := &sender{done: make(chan struct{})}
 	out := make([]afpacket.Out, afpacket.Batch)
 	for i := range out {
-		out[i].Data = udpFrame([6]byte{2, 0, 0, 0, 1, 1}, "10.1.0.2", "10.9.3.4", port)
+		out[i].Data = stage.UDPFrame(stage.Far(), "10.1.0.2", "10.9.3.4", stage.Port)
 	}
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer close(s.done)
-		start := threadTime()
+		start := ThreadTime()
 		for i := 0; !s.stop.Load(); i++ {
 			k, _ := nr.sender.Write(out) // what a full queue refuses was not sent
 			s.sent.Add(uint64(k))
 			if i%16 == 0 {
-				s.cpu.Store(int64(threadTime() - start))
+				s.cpu.Store(int64(ThreadTime() - start))
 			}
 		}
 	}()

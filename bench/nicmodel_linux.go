@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"nsmodel"
+	"nsmodel/bench/stage"
 	"nsmodel/core"
 	"nsmodel/core/link/afpacket"
 	"nsmodel/live"
@@ -73,7 +74,7 @@ func wireUp(m *nsmodel.Machine, nets int) (nics [2]*core.Device, err error) {
 		if b, err = m.AddNet("b"); err != nil {
 			return nics, err
 		}
-		if err := joinByVeth(m, a, "10.3.0.1/24", b, "10.3.0.2/24"); err != nil {
+		if err := stage.Join(m, a, "10.3.0.1/24", b, "10.3.0.2/24"); err != nil {
 			return nics, err
 		}
 	}
@@ -91,16 +92,16 @@ func wireUp(m *nsmodel.Machine, nets int) (nics [2]*core.Device, err error) {
 		}
 	}
 	if nets > 1 {
-		if err := addRoute(m, m.Core.Device(a, "veth0"), behind, netip.MustParseAddr("10.3.0.2")); err != nil {
+		if err := stage.AddRoute(m, m.Core.Device(a, "veth0"), stage.Behind(), netip.MustParseAddr("10.3.0.2")); err != nil {
 			return nics, err
 		}
 	}
-	if err := addRoute(m, nics[1], behind, gateway); err != nil {
+	if err := stage.AddRoute(m, nics[1], stage.Behind(), stage.Gateway()); err != nil {
 		return nics, err
 	}
 	w := m.Core.Enter()
 	defer w.Leave()
-	return nics, m.Core.SetNeighbour(w, nics[1], gateway, core.NeighUpdate{State: core.NudPermanent, MAC: far})
+	return nics, m.Core.SetNeighbour(w, nics[1], stage.Gateway(), core.NeighUpdate{State: core.NudPermanent, MAC: stage.GatewayMAC()})
 }
 
 // nic gives n the kernel interface of that name, with an address, up; under rtnl.
@@ -109,5 +110,5 @@ func nic(m *nsmodel.Machine, n *netns.Net, name, addr string) (*core.Device, err
 	if err != nil {
 		return nil, err
 	}
-	return d, up(m, d, addr)
+	return d, stage.Up(m, d, addr)
 }

@@ -174,9 +174,9 @@ func (rig *Rig) taker(st *stand) (func() (float64, error), error) {
 
 // cpuOf returns the CPU time that f took on this thread.
 func cpuOf(f func() error) (time.Duration, error) {
-	start := threadTime()
+	start := ThreadTime()
 	err := f()
-	return threadTime() - start, err
+	return ThreadTime() - start, err
 }
 
 // fill notes the median of the rounds.

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 
 	"nsmodel"
-	"nsmodel/core"
+	"nsmodel/bench/stage"
 	"nsmodel/netns"
 	"nsmodel/transport/udp"
 )
@@ -42,40 +42,12 @@ func socketCases(s Sizes, where netns.Placement) []Case {
 	}
 }
 
-// listen opens a socket on every address of n.
-func listen(m *nsmodel.Machine, n *netns.Net) (*udp.Conn, error) {
-	return m.UDP.Listen(n, netip.AddrPortFrom(netip.IPv4Unspecified(), port), udp.Options{})
-}
-
 func receiveStand(m *nsmodel.Machine) (*stand, error) {
-	n, err := m.AddNet("receiver")
+	r, err := stage.NewReceiver(m, "receiver", stage.Port)
 	if err != nil {
 		return nil, err
 	}
-	m.Sys.Lock()
-	in, _, err := veth(m, n, "in", "10.1.0.1/24")
-	m.Sys.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	c, err := listen(m, n)
-	if err != nil {
-		return nil, err
-	}
-	f := &forwarder{m: m, n: n, w: m.Core.Workers()[0], in: in, now: m.Sys.Now(), frame: udpFrame(in.Addr(), "10.1.0.2", "10.1.0.1", port)}
-	buf := make([]byte, 64)
-	return &stand{run: func(k int) error {
-		for left := k; left > 0; left -= core.Budget {
-			now := min(left, core.Budget)
-			f.turn(now)
-			for range now {
-				if _, _, err := c.TryReadFrom(buf); err != nil {
-					return fmt.Errorf("bench: %w; %v", err, m.Core.Ledger(n))
-				}
-			}
-		}
-		return nil
-	}}, nil
+	return &stand{run: r.Receive}, nil
 }
 
 func echoStand(where netns.Placement) (*stand, error) {
@@ -91,14 +63,14 @@ func echoStand(where netns.Placement) (*stand, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := joinByVeth(m, a, "10.1.0.1/24", b, "10.1.0.2/24"); err != nil {
+	if err := stage.Join(m, a, "10.1.0.1/24", b, "10.1.0.2/24"); err != nil {
 		return nil, err
 	}
-	server, err := listen(m, b)
+	server, err := stage.Listen(m, b, stage.Port)
 	if err != nil {
 		return nil, err
 	}
-	client, err := m.UDP.Dial(a, netip.AddrPort{}, netip.AddrPortFrom(netip.MustParseAddr("10.1.0.2"), port), udp.Options{})
+	client, err := m.UDP.Dial(a, netip.AddrPort{}, netip.AddrPortFrom(netip.MustParseAddr("10.1.0.2"), stage.Port), udp.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +79,7 @@ func echoStand(where netns.Placement) (*stand, error) {
 		if _, err := client.Write(buf); err != nil {
 			return err
 		}
-		settle(m, w)
+		stage.Settle(m, w)
 		k, from, err := server.TryReadFrom(buf)
 		if err != nil {
 			return err
@@ -115,7 +87,7 @@ func echoStand(where netns.Placement) (*stand, error) {
 		if _, err := server.WriteToAddrPort(buf[:k], from); err != nil {
 			return err
 		}
-		settle(m, w)
+		stage.Settle(m, w)
 		_, _, err = client.TryReadFrom(buf)
 		return err
 	}
@@ -127,25 +99,4 @@ func echoStand(where netns.Placement) (*stand, error) {
 		}
 		return nil
 	}}, nil
-}
-
-// settle lets w do all there is to do.
-func settle(m *nsmodel.Machine, w *core.Worker) {
-	for w.Pending() {
-		w.Poll(m.Sys.Now(), core.Budget)
-	}
-}
-
-// joinByVeth puts a veth pair between two Nets.
-func joinByVeth(m *nsmodel.Machine, a *netns.Net, addrA string, b *netns.Net, addrB string) error {
-	m.Sys.Lock()
-	defer m.Sys.Unlock()
-	d, err := m.Core.Kind("veth").New(a, core.LinkSpec{Name: "veth0", Peer: &core.LinkSpec{Name: "veth0"}, PeerNet: b})
-	if err != nil {
-		return err
-	}
-	if err := up(m, d, addrA); err != nil {
-		return err
-	}
-	return up(m, d.LowerDevice(), addrB)
 }

@@ -77,7 +77,7 @@ func newHash[K comparable, V any](place Placement, buckets int) *hash[K, V] {
 // salt spreads the Nets over the buckets of a shared home. It is no tag: only the
 // comparison in entry.is tells Nets apart. Linux: net_hash_mix.
 func (s *System) salt(id ID) uint64 {
-	if s.config.Collide {
+	if s.config.Collide || s.config.Unmixed {
 		return 0
 	}
 	return uint64(id) * 0x9e3779b97f4a7c15

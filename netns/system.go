@@ -23,6 +23,12 @@ type Config struct {
 	// the choice of bucket, so that all entries hang in one chain. For tests.
 	Collide bool
 
+	// Unmixed leaves the tag out of the choice of bucket: equal keys of all Nets
+	// hang in one chain of a shared table, where the tag's comparison still tells
+	// them apart. Linux did so until net_hash_mix came to a table, some as late as
+	// 2022; nothing but time differs.
+	Unmixed bool
+
 	// Buckets, if positive, is the number of buckets of every table, rounded up
 	// to a power of two; such a table never grows, as most of Linux's do not.
 	// If 0, tables start small and grow.
