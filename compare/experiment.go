@@ -53,6 +53,7 @@ type Figure struct {
 type Curve struct {
 	Label, Source string
 	X, Y          []float64
+	Relative      bool // Y are multiples of the value at the least x of the kernel's first series
 }
 
 // A Key names one measured value: what was measured, where, and at which x.
@@ -83,7 +84,7 @@ type Point struct {
 
 // All returns the experiments in the order of their numbers.
 func All() []*Experiment {
-	return []*Experiment{samePort()}
+	return []*Experiment{others(), samePort()}
 }
 
 // Find returns the experiments of those names or numbers, all for none. EINVAL
