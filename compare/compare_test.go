@@ -2,12 +2,18 @@ package compare
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 )
+
+func TestMain(m *testing.M) {
+	Main()
+	os.Exit(m.Run())
+}
 
 // Every experiment says what the issue of it is, before anything is measured.
 func TestExperimentsAreWhole(t *testing.T) {

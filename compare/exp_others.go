@@ -227,16 +227,7 @@ func othersKernel(r *Run, series string, n int) (*Stand, error) {
 		return nil, err
 	}
 	fill := func(sockets int) error {
-		return portsOf(sockets, func(_ int, ports []uint16) error {
-			return b.others(1, func() error {
-				for _, port := range ports {
-					if _, err := b.socketHere(port); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		})
+		return portsOf(sockets, func(_ int, ports []uint16) error { return b.hold(1, int(ports[0]), len(ports)) })
 	}
 	var rec *kernelReceiver
 	err = withSysctl("net.ipv4.udp_child_hash_entries", own(series, 1024), func() error {

@@ -83,14 +83,13 @@ func samePortKernel(r *Run, series string, n int) (*Stand, error) {
 	}
 	var rec *kernelReceiver
 	err = withSysctl("net.ipv4.udp_child_hash_entries", own(series, 1024), func() error {
-		bind := func() error { _, err := b.socketHere(stage.Port); return err }
-		if err := b.others(n/2, bind); err != nil {
+		if err := b.hold(n/2, stage.Port, 1); err != nil {
 			return err
 		}
 		if rec, err = b.receiver(stage.Port); err != nil {
 			return err
 		}
-		return b.others(n-n/2, bind)
+		return b.hold(n-n/2, stage.Port, 1)
 	})
 	if err != nil {
 		return nil, err

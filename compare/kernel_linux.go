@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -18,6 +17,8 @@ import (
 type kernelBox struct {
 	spaces []*rtnl.Namespace
 	fds    []int
+
+	holders []holder
 }
 
 // newBox says why not if the kernel cannot be asked here.
@@ -28,14 +29,6 @@ func (r *Run) newBox() (*kernelBox, error) {
 			why = errors.New("no sandbox")
 		}
 		return nil, fmt.Errorf("%w: %w", ErrNotHere, why)
-	}
-	// Namespaces are held by descriptors: two for each, and some to spare.
-	lim := unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}
-	if unix.Setrlimit(unix.RLIMIT_NOFILE, &lim) != nil {
-		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err == nil {
-			lim.Cur = lim.Max
-			_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &lim) // what there is must do
-		}
 	}
 	return new(kernelBox), nil
 }
@@ -83,7 +76,10 @@ func (b *kernelBox) Close() error {
 	for _, ns := range b.spaces {
 		errs = append(errs, ns.Close())
 	}
-	b.fds, b.spaces = nil, nil
+	for _, h := range b.holders {
+		errs = append(errs, h.close())
+	}
+	b.fds, b.spaces, b.holders = nil, nil, nil
 	return errors.Join(errs...)
 }
 
@@ -159,24 +155,5 @@ func (k *kernelReceiver) receive(n int) error {
 		}
 		at = (at + 1) % len(k.to)
 	}
-	return nil
-}
-
-// others makes k namespaces and has each do something in its own thread.
-func (b *kernelBox) others(k int, each func() error) error {
-	for range k {
-		ns, err := rtnl.NewNamespace()
-		if err != nil {
-			return err
-		}
-		err = ns.Do(each)
-		if cerr := ns.Close(); err == nil {
-			err = cerr // its sockets hold it
-		}
-		if err != nil {
-			return err
-		}
-	}
-	runtime.GC()
 	return nil
 }

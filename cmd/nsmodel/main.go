@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"nsmodel/compare"
 	"nsmodel/conformance"
 )
 
@@ -36,6 +37,7 @@ func commands() []command {
 
 func main() {
 	conformance.Main() // this program is its own sandboxes
+	compare.Main()     // and holds its own sockets
 	if len(os.Args) < 2 {
 		usage(os.Stderr)
 		os.Exit(2)

@@ -1,0 +1,116 @@
+package compare
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A process may have few descriptors, and who may not raise that limit still
+// wants 100,000 sockets: other processes hold them. holdEnv tells one what.
+const holdEnv = "NSMODEL_HOLD"
+
+// perHolder is how many sockets one process holds at most.
+const perHolder = 15_000
+
+// Main ends the process at once if it was started to hold sockets. Whoever runs
+// experiments calls it first in main.
+func Main() {
+	if text := os.Getenv(holdEnv); text != "" {
+		if err := holdHere(text); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+}
+
+// holdHere makes namespaces with UDP sockets on the same ports, says so, and
+// holds them until its standard input ends.
+func holdHere(text string) error {
+	var nets, first, count int
+	if _, err := fmt.Sscanf(text, "%d %d %d", &nets, &first, &count); err != nil {
+		return fmt.Errorf("%s=%q: %w", holdEnv, text, err)
+	}
+	runtime.LockOSThread() // and never go back: the thread's namespace is not the process's
+	for range nets {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return os.NewSyscallError("unshare", err)
+		}
+		for port := first; port < first+count; port++ {
+			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				return os.NewSyscallError("socket", err)
+			}
+			if err := unix.Bind(fd, &unix.SockaddrInet4{Port: port}); err != nil {
+				return os.NewSyscallError("bind", err)
+			}
+		}
+	}
+	fmt.Println("held")
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// A holder is another process with sockets.
+type holder struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+}
+
+// hold has other processes make nets namespaces with a UDP socket on each of
+// count ports from first.
+func (b *kernelBox) hold(nets, first, count int) error {
+	for nets > 0 && count > 0 {
+		ports := min(count, perHolder)
+		some := min(nets, max(1, perHolder/ports))
+		if ports < count { // one namespace is too much for a process: its ports are in several
+			for from := first; from < first+count; from += perHolder {
+				if err := b.startHolder(1, from, min(perHolder, first+count-from)); err != nil {
+					return err
+				}
+			}
+			nets--
+			continue
+		}
+		if err := b.startHolder(some, first, ports); err != nil {
+			return err
+		}
+		nets -= some
+	}
+	return nil
+}
+
+func (b *kernelBox) startHolder(nets, first, count int) error {
+	c := exec.Command("/proc/self/exe")
+	c.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d %d", holdEnv, nets, first, count))
+	c.Stderr = os.Stderr
+	// It goes when its standard input ends, which is when this process does at the latest.
+	stdin, err := c.StdinPipe()
+	if err != nil {
+		return err
+	}
+	stdout, err := c.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := c.Start(); err != nil {
+		return err
+	}
+	b.holders = append(b.holders, holder{c, stdin})
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil || line != "held\n" {
+		return fmt.Errorf("holder of %d x %d sockets said %q: %w", nets, count, line, errors.Join(err, syscall.EIO))
+	}
+	return nil
+}
+
+func (h holder) close() error {
+	return errors.Join(h.stdin.Close(), h.cmd.Wait())
+}
