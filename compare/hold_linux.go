@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"nsmodel/internal/rtnl"
 )
 
 // A process may have few descriptors, and who may not raise that limit still
@@ -35,8 +37,9 @@ func Main() {
 // holdHere makes namespaces with UDP sockets on the same ports, says so, and
 // holds them until its standard input ends.
 func holdHere(text string) error {
+	var kind string
 	var nets, first, count int
-	if _, err := fmt.Sscanf(text, "%d %d %d", &nets, &first, &count); err != nil {
+	if _, err := fmt.Sscanf(text, "%s %d %d %d", &kind, &nets, &first, &count); err != nil {
 		return fmt.Errorf("%s=%q: %w", holdEnv, text, err)
 	}
 	runtime.LockOSThread() // and never go back: the thread's namespace is not the process's
@@ -44,19 +47,64 @@ func holdHere(text string) error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return os.NewSyscallError("unshare", err)
 		}
-		for port := first; port < first+count; port++ {
-			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-			if err != nil {
-				return os.NewSyscallError("socket", err)
-			}
-			if err := unix.Bind(fd, &unix.SockaddrInet4{Port: port}); err != nil {
-				return os.NewSyscallError("bind", err)
-			}
+		fill := bindPorts
+		if kind == "tcp" {
+			fill = connectAll
+		}
+		if err := fill(first, count); err != nil {
+			return err
 		}
 	}
 	fmt.Println("held")
 	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// bindPorts opens UDP sockets on ports from first.
+func bindPorts(first, count int) error {
+	for port := first; port < first+count; port++ {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return os.NewSyscallError("socket", err)
+		}
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Port: port}); err != nil {
+			return os.NewSyscallError("bind", err)
+		}
+	}
+	return nil
+}
+
+// connectAll makes TCP connections over the loopback to port.
+func connectAll(port, count int) error {
+	c, err := rtnl.Dial()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.SetUp("lo"); err != nil {
+		return err
+	}
+	at := &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}
+	l, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	if err := errors.Join(unix.Bind(l, at), unix.Listen(l, 16)); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	for range count {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return os.NewSyscallError("socket", err)
+		}
+		if err := unix.Connect(fd, at); err != nil {
+			return os.NewSyscallError("connect", err)
+		}
+		if _, _, err := unix.Accept(l); err != nil {
+			return os.NewSyscallError("accept", err)
+		}
+	}
+	return nil
 }
 
 // A holder is another process with sockets.
@@ -73,14 +121,14 @@ func (b *kernelBox) hold(nets, first, count int) error {
 		some := min(nets, max(1, perHolder/ports))
 		if ports < count { // one namespace is too much for a process: its ports are in several
 			for from := first; from < first+count; from += perHolder {
-				if err := b.startHolder(1, from, min(perHolder, first+count-from)); err != nil {
+				if err := b.startHolder("udp", 1, from, min(perHolder, first+count-from)); err != nil {
 					return err
 				}
 			}
 			nets--
 			continue
 		}
-		if err := b.startHolder(some, first, ports); err != nil {
+		if err := b.startHolder("udp", some, first, ports); err != nil {
 			return err
 		}
 		nets -= some
@@ -88,9 +136,22 @@ func (b *kernelBox) hold(nets, first, count int) error {
 	return nil
 }
 
-func (b *kernelBox) startHolder(nets, first, count int) error {
+// holdTCP has other processes hold so many entries of established TCP
+// connections, two for each connection as both ends are here.
+func (b *kernelBox) holdTCP(entries int) error {
+	for entries > 1 {
+		some := min(entries, perHolder)
+		if err := b.startHolder("tcp", 1, 7, some/2); err != nil {
+			return err
+		}
+		entries -= some
+	}
+	return nil
+}
+
+func (b *kernelBox) startHolder(kind string, nets, first, count int) error {
 	c := exec.Command("/proc/self/exe")
-	c.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d %d", holdEnv, nets, first, count))
+	c.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d %d", holdEnv, kind, nets, first, count))
 	c.Stderr = os.Stderr
 	// It goes when its standard input ends, which is when this process does at the latest.
 	stdin, err := c.StdinPipe()
