@@ -19,6 +19,12 @@ func TestDeadlines(t *testing.T) {
 	if got, want := s.Deadlines(a), []time.Duration{time.Second, 3 * time.Second}; !slices.Equal(got, want) {
 		t.Errorf("a's deadlines are %v, want %v", got, want)
 	}
+	timers[1].Init(b, func(time.Duration) {})
+	timers[1].Reset(2 * time.Second)
+	if got := s.Deadlines(nil); len(got) != 3 || !slices.IsSorted(got) {
+		t.Errorf("all deadlines are %v", got)
+	}
+	timers[1].Stop()
 	if got := s.Deadlines(b); len(got) != 0 {
 		t.Errorf("b, which has no timer, has deadlines %v", got)
 	}
@@ -57,5 +63,24 @@ func TestWrapEnterAndSwapExits(t *testing.T) {
 	}
 	if want := []string{"+one", "+two", "~one", "-one"}; !slices.Equal(log, want) {
 		t.Errorf("unwound %v, want %v", log, want)
+	}
+}
+
+func TestEntriesOf(t *testing.T) {
+	s := New(Config{})
+	shared := NewTable[int, int](s, "shared", Tagged, func(int) uint64 { return 0 })
+	NewTable[int, int](s, "own", Replicated, func(int) uint64 { return 0 })
+	boot(t, s)
+	a, b := add(t, s, "a"), add(t, s, "b")
+	for i := range 3 {
+		if err := shared.Add(a, i, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.EntriesOf(0, a); got != 3 {
+		t.Errorf("a has %d of the shared entries, want 3", got)
+	}
+	if got := s.EntriesOf(0, b) + s.EntriesOf(1, a); got != 0 {
+		t.Errorf("of b, or in a table of its own: %d, want 0", got)
 	}
 }

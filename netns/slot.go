@@ -199,5 +199,7 @@ type subsystem struct {
 	enter   func(*Net) error
 	preExit func(*Net)
 	exit    func(*Net)
-	entries func() int // of a tagged table
+	// of a tagged table
+	entries   func() int
+	entriesOf func(*Net) int
 }

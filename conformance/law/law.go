@@ -42,6 +42,10 @@ func All() []Law {
 		{2, "", "an unlinked neighbour is invisible", neighbourIsInvisible},
 		{2, "tunables", "what a Net writes is its own", tunableIsItsNets},
 		{3, "", "nothing is lost", nothingIsLost},
+		{4, "", "nothing outlives its namespace", nothingOutlives},
+		{4, "deaths", "whatever is under way, and however it dies", everyDeath},
+		{4, "births", "nor what was never born", birthFails},
+		{4, "order", "in whatever order they leave who do not need each other", exitOrder},
 		{5, "", "same seed, same bytes", sameSeedSameBytes},
 		{5, "another seed", "shows in what is drawn alone", anotherSeed},
 	}

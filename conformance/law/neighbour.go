@@ -130,7 +130,7 @@ func tunableIsItsNets(t *rapid.T, vs []conformance.Variant) {
 func written(t *rapid.T, b *bench, net, text string, cs []genCommand) {
 	all := inNet(net, "E sysctl -a")
 	words := strings.SplitN(text[strings.Index(text, "-w ")+3:], "=", 2)
-	read := inNet(net, "E sysctl -n " + words[0])
+	read := inNet(net, "E sysctl -n "+words[0])
 	was := b.do(t, all)
 	if said := b.do(t, text); strings.Contains(said, "\nsysctl: ") {
 		if is := b.do(t, all); is != was {

@@ -53,7 +53,7 @@ func (b *bench) view(name string) string {
 		s.WriteString(b.ask(inNet(name, d)))
 	}
 	for _, f := range flows {
-		s.WriteString(b.ask(inNet(name, "X route get " + f)))
+		s.WriteString(b.ask(inNet(name, "X route get "+f)))
 	}
 	s.WriteString(inside(b.h, n))
 	s.WriteString(b.watch.text(name))

@@ -190,7 +190,11 @@ func (w *watch) forget() {
 			delete(w.subs, name)
 		}
 	}
-	w.taps = map[*core.Device]*tapped{}
+	for d := range w.taps {
+		if !d.Listed() {
+			delete(w.taps, d)
+		}
+	}
 }
 
 func discard(string) (io.WriteCloser, error) { return nowhere{io.Discard}, nil }

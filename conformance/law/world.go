@@ -80,9 +80,9 @@ func (g *gen) expand(s string) string {
 		case 'Y':
 			v = y
 		case 'D':
-			v = g.pick("dev", "v0", "v0", "w0", "w0", "v1", "w1", "br0", "lo", "m0", "q0")
+			v = g.device("v0", "w0", "v1", "w1", "br0", "lo", "m0", "q0")
 		case 'P':
-			v = g.pick("port dev", "v0", "w0", "v1", "w1", "q0")
+			v = g.device("v0", "w0", "v1", "w1", "q0")
 		case 'A':
 			v = g.address()
 		case 'N':
@@ -121,6 +121,18 @@ func inNet(name, s string) string {
 		return "ip netns exec " + name + s[1:]
 	}
 	return word + " -n " + name + s[1:]
+}
+
+// device draws one that x may have, more often one that it has to begin with.
+func (g *gen) device(list ...string) string {
+	own := map[string][]string{"b": {"w0", "v1"}, "d": {"w0", "v1"}, "e": {"w1"}, "f": {"w1"}, "g": {"w0"}}[g.x]
+	if own == nil {
+		own = []string{"v0"}
+	}
+	if g.upTo("own", 2) > 0 {
+		return g.pick("dev", own...)
+	}
+	return g.pick("dev", list...)
 }
 
 func (g *gen) address() string {
