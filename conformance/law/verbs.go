@@ -118,12 +118,28 @@ func (g *gen) ip(label string) [4]byte {
 	return [][4]byte{{10, 0, 0, 1}, {10, 0, 0, 2}, {10, 0, 0, 4}, {10, 0, 1, 2}, {10, 0, 0, 255}, {10, 9, 0, 1}, {127, 0, 0, 1}}[g.upTo(label, 6)]
 }
 
+// ends draws where a hand-made packet comes from and goes to: mostly from one
+// end of x's first pair to the other, so that it is taken for what it is.
+func (g *gen) ends() (src, dst [4]byte, to wire.MAC) {
+	if g.upTo("straight", 2) == 0 {
+		return g.ip("src"), g.ip("dst"), g.station("dst mac")
+	}
+	src, dst = [4]byte{10, 0, 0, 2}, [4]byte{10, 0, 0, 1}
+	switch g.x {
+	case "a", "c", "x", initName:
+		src, dst = dst, src
+	case "e", "f":
+		src, dst = [4]byte{10, 0, 1, 2}, [4]byte{10, 0, 1, 1}
+	}
+	return src, dst, stations[0]
+}
+
 func rawSend(b []byte) string { return "E probe raw send $P " + hexOf(b) }
 
 // frameVerb draws a frame that somebody on a wire may send.
 func frameVerb(g *gen) string {
-	src, dst := wire.MAC{2, 0, 0, 0, 0, byte(1 + g.upTo("src mac", 2))}, g.station("dst mac")
-	a, b := g.ip("src"), g.ip("dst")
+	src := wire.MAC{2, 0, 0, 0, 0, byte(1 + g.upTo("src mac", 2))}
+	a, b, dst := g.ends()
 	switch g.upTo("frame", 9) {
 	case 0, 1:
 		return rawSend(arpFrame(dst, src, 1, src, a, wire.MAC{}, b))
@@ -148,26 +164,26 @@ func frameVerb(g *gen) string {
 
 // fragmentVerb draws a piece of one of few datagrams: some are never completed.
 func fragmentVerb(g *gen) string {
-	a, b := g.ip("src"), g.ip("dst")
+	a, b, to := g.ends()
 	whole := udpPacket(a, b, 7, uint16(7+g.upTo("dport", 2)), strings.Repeat("f", 40))
-	id := uint16(g.upTo("id", 3))
+	id := uint16(g.upTo("id", 9))
 	piece, flags := whole[:24], uint16(0x2000)
 	if g.upTo("last", 1) == 1 {
 		piece, flags = whole[24:], 3
 	}
-	return rawSend(ethernet(g.station("dst mac"), wire.MAC{2, 0, 0, 0, 0, 1}, wire.EtherTypeIPv4, ipPacket(a, b, 17, 64, id, flags, piece)))
+	return rawSend(ethernet(to, wire.MAC{2, 0, 0, 0, 0, 1}, wire.EtherTypeIPv4, ipPacket(a, b, 17, 64, id, flags, piece)))
 }
 
 // reportVerb draws an ICMP error or advice about a datagram.
 func reportVerb(g *gen) string {
-	a, b := g.ip("src"), g.ip("dst")
+	a, b, to := g.ends()
 	quoted := ipPacket(b, g.ip("quoted dst"), 17, 64, 1, 0, udpPacket(b, a, uint16(7+g.upTo("sport", 2)), uint16(7+g.upTo("dport", 2)), ""))
 	kinds := []struct {
 		typ, code uint8
 		rest      uint32
 	}{{3, 3, 0}, {3, 4, 576}, {3, 4, 1000}, {3, 1, 0}, {11, 0, 0}, {5, 1, 0x0a000004}, {12, 0, 0}, {4, 0, 0}}
 	k := kinds[g.upTo("report", len(kinds)-1)]
-	return rawSend(ethernet(g.station("dst mac"), wire.MAC{2, 0, 0, 0, 0, 2}, wire.EtherTypeIPv4, ipPacket(a, b, 1, 64, 2, 0, icmpPacket(k.typ, k.code, k.rest, quoted))))
+	return rawSend(ethernet(to, wire.MAC{2, 0, 0, 0, 0, 2}, wire.EtherTypeIPv4, ipPacket(a, b, 1, 64, 2, 0, icmpPacket(k.typ, k.code, k.rest, quoted))))
 }
 
 // tunable draws a name from all that there are, and a value sensible or wild.
