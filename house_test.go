@@ -34,6 +34,7 @@ var floors = map[string]int{
 	"nsmodel/lab":                55,
 	"nsmodel/host":               57,
 	"nsmodel/conformance":        60,
+	"nsmodel/conformance/soak":   62,
 	"nsmodel/bench":              60,
 	"nsmodel/cmd/nsmodel":        70,
 }
