@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -56,7 +57,7 @@ func (b *battery[H]) strangers(t *rapid.T) {
 	among := b.open(t, "among strangers", sh, theNets...)
 	alone := b.open(t, "without them", sh, observers...)
 	both := []*world[H]{among, alone}
-	b.trail = append(b.trail, fmt.Sprintf("(%v; in the other run only what %s do)", sh, strings.Join(observers, " and ")))
+	b.trail = append(b.trail, fmt.Sprintf("(%v; in the other run only what is done in %s)", sh, strings.Join(observers, " and ")))
 	for _, s := range steps {
 		if s.verb == sleep || slices.Contains(observers, s.net) {
 			b.together(t, s, both, observers...)
@@ -173,6 +174,12 @@ func (b *battery[H]) move(t *rapid.T) {
 			b.differ(t, "the move says something else", x.name, said, y.name, other)
 		}
 		y.settle()
+		if said != "ok" {
+			continue
+		}
+		if seen := x.see(from); named.MatchString(seen) {
+			b.fail(t, "here %s still sees something of nic0, which has left it:\n%s", from, indent(seen))
+		}
 		for _, net := range nets {
 			b.same(t, "after the move, the dump of "+net+" differs", both, func(w *world[H]) string { return w.see(net) })
 		}
@@ -181,6 +188,12 @@ func (b *battery[H]) move(t *rapid.T) {
 		b.together(t, s, both, nets...)
 	}
 }
+
+// named finds the moving device in a dump.
+var named = regexp.MustCompile(`\bnic0\b`)
+
+// indent sets a dump off from a story.
+func indent(s string) string { return "        " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n        ") }
 
 // replace deletes a device and registers one with the same properties in another
 // Net, as [core.Stack.Move] with a device that nobody knows.

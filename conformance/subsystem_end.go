@@ -54,7 +54,7 @@ func (b *battery[H]) dieUnderWay(t *rapid.T, w *world[H], victims []string, batc
 		n.Put()
 		dead[net] = w.call(n)
 	}
-	b.note(strings.Join(victims, " and ") + " die (" + w.name + ")")
+	b.note("the end of " + strings.Join(victims, ", then ") + " (" + w.name + ")")
 	if batch {
 		w.kill(victims...)
 	} else {
@@ -114,7 +114,7 @@ func (b *battery[H]) end(t *rapid.T, w *world[H], deep bool) {
 	}
 	w.settle()
 	if now := w.figures(); now != w.base {
-		b.fail(t, "here the shared tables and the Nets (living, dying, in memory) are not what they were at the start (%s):\n      - %s\n      + %s", w.name, w.base, now)
+		b.differ(t, "the shared tables and the Nets (living, dying, in memory) are not what they were", "at the start", w.base, "now ("+w.name+")", now)
 	}
 	if at, ok := w.m.Sys.NextTimer(); ok {
 		b.fail(t, "here a timer is left, that is due at %v, of a Net that lives: the initial one's (%s)", at, w.name)
@@ -122,7 +122,7 @@ func (b *battery[H]) end(t *rapid.T, w *world[H], deep bool) {
 	if bad := w.books(); bad != "" {
 		b.fail(t, "here the books are out of balance (%s): %s", w.name, bad)
 	}
-	if k := w.readers.gone(); k > 0 {
+	if k := w.readers.gone(b.patience); k > 0 {
 		b.fail(t, "here %d readers still wait for something in a Net that is gone (%s)", k, w.name)
 	}
 	if !deep {
@@ -164,7 +164,7 @@ func (b *battery[H]) birth(t *rapid.T) {
 		done := b.note("e is to be born, but " + sub.Name + " refuses it")
 		done(say("", err))
 		if now := w.figures(); now != before || !errors.Is(err, syscall.ENOMEM) {
-			b.fail(t, "here the shared tables and the Nets (living, dying, in memory) are not what they were before (%s):\n      - %s\n      + %s", w.name, before, now)
+			b.differ(t, "the shared tables and the Nets (living, dying, in memory) are not what they were", "before", before, "now ("+w.name+")", now)
 		}
 		if now := w.see("a"); now != seen {
 			b.differ(t, "the dump of a changes ("+w.name+")", "before", seen, "now", now)

@@ -124,7 +124,7 @@ func (b *battery[H]) leaks(t *rapid.T) {
 			w.kill("a", "b")
 			w.born = w.born[:0]
 		}
-		w.readers.gone()
+		w.readers.gone(b.patience)
 		collect()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
@@ -148,11 +148,8 @@ func (b *battery[H]) leaks(t *rapid.T) {
 	if grown == windows {
 		b.fail(t, "here memory grows with every Net that lived, by at least %d bytes each: look for a map or a list that keeps what their end should take away", least/(2*cycles))
 	}
-	for i := 0; runtime.NumGoroutine() > goroutines; i++ {
-		if i == 1000 {
-			b.fail(t, "here %d goroutines are left that were not there before", runtime.NumGoroutine()-goroutines)
-		}
-		time.Sleep(time.Millisecond)
+	if !wait(b.patience, func() bool { return runtime.NumGoroutine() <= goroutines }) {
+		b.fail(t, "here %d goroutines are left that were not there before", runtime.NumGoroutine()-goroutines)
 	}
 	b.end(t, w, false)
 }

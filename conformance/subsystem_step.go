@@ -138,9 +138,11 @@ func (w *world[H]) moveNIC(from string, how func(*core.Device, *netns.Net, strin
 // A battery is a subsystem in a check's hands.
 type battery[H any] struct {
 	*Subsystem[H]
-	trail  trail // what was done so far in the case that runs
-	story  string
-	worlds []*world[H]
+	trail    trail  // what was done so far in the case that runs
+	story    string // of the last case that failed
+	failed   bool   // the last case did, in a way that the battery looks for
+	worlds   []*world[H]
+	patience time.Duration // for goroutines that ought to end
 }
 
 // close ends the worlds of a case that went well. Where one failed, somebody may
@@ -176,6 +178,7 @@ func (b *battery[H]) note(text string) func(said string) {
 // fail ends a case with what went wrong behind the steps that led there.
 func (b *battery[H]) fail(t *rapid.T, format string, a ...any) {
 	b.story = b.trail.String() + strings.TrimSuffix(fmt.Sprintf(format, a...), "\n") + "\n"
+	b.failed = true
 	t.Fatal("the check failed")
 }
 
@@ -197,7 +200,7 @@ func (b *battery[H]) differ(t *rapid.T, what, x, sx, y, sy string) {
 			fmt.Fprintf(&s, "      %c %s\n", d.mark, d.text)
 		}
 	}
-	b.fail(t, "here %s:\n      - %s\n      + %s\n%s", what, x, y, s.String())
+	b.fail(t, "here %s:\n      --- %s\n      +++ %s\n%s", what, x, y, s.String())
 }
 
 // together carries out a step in all worlds and compares what is said, and what
@@ -279,9 +282,9 @@ func again(said string) string {
 	return ""
 }
 
-// collect runs the collector until what nobody holds is gone.
+// collect runs the collector until what nobody holds is gone: twice, for what has
+// a cleanup.
 func collect() {
-	for range 3 {
-		runtime.GC()
-	}
+	runtime.GC()
+	runtime.GC()
 }

@@ -322,13 +322,19 @@ func (r *readers) add(k int) int {
 	return r.waiting
 }
 
-// gone waits until all have come back, and says how many have not.
-func (r *readers) gone() int {
-	for range 2000 {
-		if r.add(0) == 0 {
-			return 0
-		}
-		time.Sleep(time.Millisecond)
-	}
+// gone waits until all have come back, for as long as patience lasts, and says how
+// many have not.
+func (r *readers) gone(patience time.Duration) int {
+	wait(patience, func() bool { return r.add(0) == 0 })
 	return r.add(0)
+}
+
+// wait waits for what should come true at once, and reports whether it did.
+func wait(patience time.Duration, done func() bool) bool {
+	for end := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
 }
