@@ -166,9 +166,6 @@ func choose(n, k int) int {
 // in balance.
 func JudgeMatrix(l *Lab) Finding { return judgeMatrix(l, Variants()) }
 
-// JudgeEvery is JudgeMatrix with every placement vector and nothing else.
-func JudgeEvery(l *Lab) Finding { return judgeMatrix(l, EveryVector()) }
-
 func judgeMatrix(l *Lab, vs []Variant) Finding {
 	first, err := runModel(l.Lines, vs[0], true)
 	if err != nil {
