@@ -62,7 +62,7 @@ func (l *Links) newNIC(k *core.Kind, n *netns.Net, u core.LinkSpec) (*core.Devic
 	}
 	for _, other := range l.nics {
 		if other.facts.Index == facts.Index {
-			return nil, fmt.Errorf("link: kernel interface %s is under %s already: %w", kernel, other.dev.Name(), syscall.EBUSY)
+			return nil, fmt.Errorf("link: kernel interface %s is taken: %w", kernel, syscall.EBUSY)
 		}
 	}
 	if u.MTU > facts.MTU {
@@ -174,7 +174,7 @@ func (x *nic) attach() error {
 	}
 	for _, other := range x.l.nics {
 		if other != x && other.facts.Index == facts.Index {
-			return fmt.Errorf("link: kernel interface %s is under %s already: %w", x.kernel, other.dev.Name(), syscall.EBUSY)
+			return fmt.Errorf("link: kernel interface %s is taken: %w", x.kernel, syscall.EBUSY)
 		}
 	}
 	workers := x.l.stack.Workers()
