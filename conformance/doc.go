@@ -23,4 +23,6 @@
 // that differs is a failure, unless the lab states it line by line with the
 // reason. A failure is told as a diff: the lab's line number, the command, and
 // the lines of either side.
+//
+//tagvet:outdoors it runs machines and the real kernel side by side
 package conformance
