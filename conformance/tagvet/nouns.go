@@ -73,7 +73,6 @@ func isPointer(t types.Type) bool {
 func isNet(t types.Type) bool    { return isPointer(t) && isType(t, "netns", "Net") }
 func isID(t types.Type) bool     { return !isPointer(t) && isType(t, "netns", "ID") }
 func isSystem(t types.Type) bool { return isType(t, "netns", "System") }
-func isDevice(t types.Type) bool { return isType(t, "core", "Device") }
 
 // isShelf reports whether t is what a subsystem holds once per System: a table, a
 // slot or a cell of netns, or core's slot of devices.
