@@ -238,11 +238,10 @@ func (c *check) indexable(e ast.Expr) bool {
 	if t == nil {
 		return false
 	}
-	switch u := deref(t).Underlying().(type) {
+	switch deref(t).Underlying().(type) {
 	case *types.Map:
 		return true
 	case *types.Slice, *types.Array:
-		_ = u
 		return !c.TypesInfo.Types[e].IsType()
 	}
 	return false
