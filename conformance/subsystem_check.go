@@ -193,7 +193,9 @@ func (b *battery[H]) move(t *rapid.T) {
 var named = regexp.MustCompile(`\bnic0\b`)
 
 // indent sets a dump off from a story.
-func indent(s string) string { return "        " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n        ") }
+func indent(s string) string {
+	return "        " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n        ")
+}
 
 // replace deletes a device and registers one with the same properties in another
 // Net, as [core.Stack.Move] with a device that nobody knows.
