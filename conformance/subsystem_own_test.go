@@ -268,7 +268,9 @@ func ownHooks() conformance.Subsystem[*own] {
 		Op: func(t *rapid.T) ownOp {
 			return rapid.SampledFrom(append(list, flush, command(t, "ping -c 1 -W 0.1 $A"))).Draw(t, "op")
 		},
-		Dump:  func(c ownCall) string { return fmt.Sprint(c.M.Core.Ledger(c.N).Reasons) },
+		Dump: func(c ownCall) string {
+			return fmt.Sprint(c.M.Core.Ledger(c.N).Reasons[core.NetfilterDrop.String()], " dropped by a hook")
+		},
 		Gates: []core.GateRow{row(core.LayerNetfilter, "ipv4")},
 	}
 }
