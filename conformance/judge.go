@@ -68,11 +68,14 @@ func Judges(boxes *Sandboxes, why error) []Judge {
 }
 
 // JudgeGolden compares a lab's transcript with the one on file.
-func JudgeGolden(l *Lab) Finding {
+func JudgeGolden(l *Lab) Finding { return JudgeGoldenOn(l, Variant{}) }
+
+// JudgeGoldenOn is JudgeGolden on a machine of the caller's choice.
+func JudgeGoldenOn(l *Lab, v Variant) Finding {
 	if !l.OnFile {
 		return skipped("no transcript on file (--rewrite writes one)")
 	}
-	r, err := RunModel(l, Variant{})
+	r, err := RunModel(l, v)
 	if err != nil {
 		return failed("%v\n", err)
 	}
@@ -110,8 +113,11 @@ func (l *Lab) readGolden(read func(string) ([]byte, error)) error {
 // JudgeMatrix runs a lab on every Variant of the machine and compares the
 // transcripts and end states with the default's; on that, the ledger must be
 // in balance.
-func JudgeMatrix(l *Lab) Finding {
-	vs := Variants()
+func JudgeMatrix(l *Lab) Finding { return JudgeMatrixOn(l, Variants()) }
+
+// JudgeMatrixOn is JudgeMatrix on machines of the caller's choice: all others
+// are compared with the first.
+func JudgeMatrixOn(l *Lab, vs []Variant) Finding {
 	first, err := RunModel(l, vs[0])
 	if err != nil {
 		return failed("%v\n", err)

@@ -29,7 +29,10 @@ func soloVariants() []Variant {
 // Among the others are strangers: the lab's own commands once more, each after
 // its original, in Nets of other names. So every Net of every lab has somebody
 // to be taken for, with the same addresses, names and numbers.
-func JudgeSolo(l *Lab) Finding {
+func JudgeSolo(l *Lab) Finding { return JudgeSoloOn(l, soloVariants()) }
+
+// JudgeSoloOn is JudgeSolo on machines of the caller's choice.
+func JudgeSoloOn(l *Lab, vs []Variant) Finding {
 	lines, note := withStrangers(l.Lines)
 	plan := partition(lines)
 	if note != "" {
@@ -37,7 +40,7 @@ func JudgeSolo(l *Lab) Finding {
 	}
 	var worst failures
 	runs := 0
-	for _, v := range soloVariants() {
+	for _, v := range vs {
 		full, err := plan.run(v, "", nil)
 		if err != nil {
 			return failed("%s: %v\n", v.Name, err)
