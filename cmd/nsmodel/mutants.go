@@ -66,15 +66,16 @@ func mutants(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	r := &mutant.Runner{Tree: tree, Dir: dir, Rounds: *rounds, Full: *full}
-	if !baseline(ctx, r) {
-		return 1
-	}
+	progress("building %d mutants", len(ms))
 	done := 0
-	fates := r.Run(ctx, ms, *jobs, func(f mutant.Fate) {
-		done++
+	fates, err := r.Run(ctx, ms, *jobs, func(f mutant.Fate) {
 		progress("\r\x1b[K%d of %d: %s", done, len(ms), f.Name)
+		done++
 	})
 	progress("\r\x1b[K")
+	if err != nil {
+		return fail(err)
+	}
 	if *verbose {
 		writeWords(fates)
 	}
@@ -92,31 +93,10 @@ func mutants(args []string) int {
 			return fail(err)
 		}
 	}
-	if !fine || ctx.Err() != nil {
+	if !fine {
 		return 1
 	}
 	return 0
-}
-
-// baseline has the source as it is looked at by everybody: who finds something
-// in it finds nothing in a mutant.
-func baseline(ctx context.Context, r *mutant.Runner) bool {
-	progress("\r\x1b[Kthe source as it is")
-	whole := *r
-	whole.Full = true
-	f := whole.Examine(ctx, mutant.None())
-	progress("\r\x1b[K")
-	if f.Err != "" {
-		fail(errors.New(f.Err))
-		return false
-	}
-	for _, d := range f.Findings {
-		if d.Killed {
-			fail(fmt.Errorf("the source as it is does not pass %s, %s %s:\n%s", d.Detector, d.Place, d.How, d.Text))
-			return false
-		}
-	}
-	return true
 }
 
 func chooseMutants(only string, kind mutant.Kind) ([]mutant.Mutant, error) {

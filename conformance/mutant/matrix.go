@@ -2,6 +2,7 @@ package mutant
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -18,13 +19,12 @@ var Places = [...]string{"tagged", "replicated", "mixed"}
 
 // A Fate is what became of a mutant.
 type Fate struct {
-	Name      string        `json:"name"`
-	Kind      Kind          `json:"kind"`
-	Precedent string        `json:"precedent"`
-	Only      string        `json:"only,omitempty"`
-	Findings  []Finding     `json:"findings"`
-	Built     time.Duration `json:"built"` // how long the compiler took, in nanoseconds
-	Err       string        `json:"error,omitempty"`
+	Name      string    `json:"name"`
+	Kind      Kind      `json:"kind"`
+	Precedent string    `json:"precedent"`
+	Only      string    `json:"only,omitempty"`
+	Findings  []Finding `json:"findings"`
+	Err       string    `json:"error,omitempty"`
 }
 
 // Killer returns what killed the mutant under a placement, nil if nothing did.
@@ -68,26 +68,19 @@ func (f *Fate) Fault() string {
 	return ""
 }
 
-// Examine builds a mutant and has it looked for under each placement. For the
-// source as it is everybody is asked.
-func (r *Runner) Examine(ctx context.Context, m Mutant) Fate {
+// Examine has the mutant of that number in program looked for under each
+// placement; with full by everybody, even after the first find.
+func (r *Runner) Examine(ctx context.Context, program string, number int, m Mutant, full bool) Fate {
 	f := Fate{Name: m.Name, Kind: m.Kind, Precedent: m.Precedent, Only: m.Only}
-	start := time.Now()
-	program, err := r.Build(ctx, m)
-	f.Built = time.Since(start)
-	if err != nil {
-		f.Err = err.Error()
-		return f
-	}
 	for _, place := range Places {
 		rounds := r.Rounds
 		switch {
-		case place == "mixed" && f.Killed() && !r.Full:
+		case place == "mixed" && f.Killed() && !full:
 			continue
-		case m.Only != "" && m.Only != place && place != "mixed" && !r.Full:
+		case m.Only != "" && m.Only != place && place != "mixed" && !full:
 			rounds = min(rounds, 2) // nothing is to be seen here
 		}
-		fs, err := r.Try(ctx, program, place, rounds)
+		fs, err := r.Try(ctx, program, number, place, rounds, full)
 		f.Findings = append(f.Findings, fs...)
 		if err != nil {
 			f.Err = err.Error()
@@ -97,9 +90,17 @@ func (r *Runner) Examine(ctx context.Context, m Mutant) Fate {
 	return f
 }
 
-// Run examines mutants, jobs at a time, and tells of each as it is done. The
-// fates are in the order of ms.
-func (r *Runner) Run(ctx context.Context, ms []Mutant, jobs int, tell func(Fate)) []Fate {
+// Run builds a trial in which ms wait and examines the source as it is, which
+// everybody must pass, and then each of ms, jobs at a time. It tells of each as it
+// is done. The fates are in the order of ms.
+func (r *Runner) Run(ctx context.Context, ms []Mutant, jobs int, tell func(Fate)) ([]Fate, error) {
+	program, err := r.Build(ctx, ms)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.baseline(ctx, program, tell); err != nil {
+		return nil, err
+	}
 	out := make([]Fate, len(ms))
 	next := make(chan int)
 	var wg sync.WaitGroup
@@ -107,7 +108,7 @@ func (r *Runner) Run(ctx context.Context, ms []Mutant, jobs int, tell func(Fate)
 	for range max(1, jobs) {
 		wg.Go(func() {
 			for i := range next {
-				out[i] = r.Examine(ctx, ms[i])
+				out[i] = r.Examine(ctx, program, i+1, ms[i], r.Full)
 				mu.Lock()
 				tell(out[i])
 				mu.Unlock()
@@ -119,7 +120,23 @@ func (r *Runner) Run(ctx context.Context, ms []Mutant, jobs int, tell func(Fate)
 	}
 	close(next)
 	wg.Wait()
-	return out
+	return out, ctx.Err()
+}
+
+// baseline has the source as it is looked at by everybody: who finds something
+// there finds nothing in a mutant.
+func (r *Runner) baseline(ctx context.Context, program string, tell func(Fate)) error {
+	f := r.Examine(ctx, program, 0, None(), true)
+	tell(f)
+	if f.Err != "" {
+		return errors.New(f.Err)
+	}
+	for _, d := range f.Findings {
+		if d.Killed {
+			return fmt.Errorf("the source as it is does not pass %s, %s %s:\n%s", d.Detector, d.Place, d.How, d.Text)
+		}
+	}
+	return nil
 }
 
 // Write prints the kill matrix, ending with how many were killed, and reports

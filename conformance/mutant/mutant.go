@@ -77,23 +77,3 @@ func FindTree(dir string) (*Tree, error) {
 		}
 	}
 }
-
-// Planted returns the files that m changes, by their path below the root, as m
-// has them. It is an error if what an edit replaces is not there just once.
-func (t *Tree) Planted(m Mutant) (map[string][]byte, error) {
-	files := map[string][]byte{}
-	for _, e := range m.Edits {
-		src, ok := files[e.File]
-		if !ok {
-			var err error
-			if src, err = os.ReadFile(filepath.Join(t.Root, e.File)); err != nil {
-				return nil, err
-			}
-		}
-		if k := strings.Count(string(src), e.Old); k != 1 {
-			return nil, fmt.Errorf("mutant %q: %s has %d places that read %q", m.Name, e.File, k, e.Old)
-		}
-		files[e.File] = []byte(strings.Replace(string(src), e.Old, e.New, 1))
-	}
-	return files, nil
-}

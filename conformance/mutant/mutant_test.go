@@ -30,9 +30,12 @@ func TestCatalogue(t *testing.T) {
 		if (m.Only == "") != (m.Why == "") {
 			t.Errorf("%q: a mark and its reason go together", m.Name)
 		}
-		if _, err := tree.Planted(m); err != nil {
+		if _, err := tree.Plant([]Mutant{m}); err != nil {
 			t.Error(err)
 		}
+	}
+	if _, err := tree.Plant(Catalogue()); err != nil {
+		t.Error(err)
 	}
 	if len(seen) < 40 {
 		t.Errorf("%d mutants", len(seen))

@@ -39,34 +39,32 @@ type Runner struct {
 	Patience time.Duration
 }
 
-// Build builds the trial with m planted and returns the program's path.
-func (r *Runner) Build(ctx context.Context, m Mutant) (string, error) {
-	dir, err := os.MkdirTemp(r.Dir, "mutant")
+// Build builds the trial in which all of ms wait and returns the program's path.
+func (r *Runner) Build(ctx context.Context, ms []Mutant) (string, error) {
+	overlay, err := r.overlay(ms)
 	if err != nil {
 		return "", err
 	}
-	overlay, err := r.overlay(m, dir)
-	if err != nil {
-		return "", err
-	}
-	program := filepath.Join(dir, "trial")
-	c := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-ldflags=-s -w", "-o", program, "./conformance/mutant/trial")
+	program := filepath.Join(r.Dir, "trial")
+	// Nothing is inlined: that takes the compiler longer than it saves.
+	c := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-gcflags=nsmodel/...=-l", "-ldflags=-s -w", "-o", program, "./conformance/mutant/trial")
 	c.Dir = r.Tree.Root
 	if out, err := c.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("mutant %q does not build: %w\n%s", m.Name, err, out)
+		return "", fmt.Errorf("the mutants do not build: %w\n%s", err, out)
 	}
 	return program, nil
 }
 
-// overlay writes what m changes, and the file that tells the compiler of it.
-func (r *Runner) overlay(m Mutant, dir string) (string, error) {
-	files, err := r.Tree.Planted(m)
+// overlay writes the files in which ms wait, and the one that tells the compiler
+// of them.
+func (r *Runner) overlay(ms []Mutant) (string, error) {
+	files, err := r.Tree.Plant(ms)
 	if err != nil {
 		return "", err
 	}
 	replace := map[string]string{}
 	for name, src := range files {
-		path := filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
+		path := filepath.Join(r.Dir, strings.ReplaceAll(name, "/", "_"))
 		if err := os.WriteFile(path, src, 0o600); err != nil {
 			return "", err
 		}
@@ -76,23 +74,24 @@ func (r *Runner) overlay(m Mutant, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "overlay.json")
+	path := filepath.Join(r.Dir, "overlay.json")
 	return path, os.WriteFile(path, b, 0o600)
 }
 
-// Try has the detectors look at machines of one placement, in processes of their
-// own, until one finds something or, if r is Full, all have looked.
-func (r *Runner) Try(ctx context.Context, program, place string, rounds int) ([]Finding, error) {
+// Try has the detectors look for the mutant of that number on machines of one
+// placement, in processes of their own, until one finds something or, if full is
+// set, all have looked.
+func (r *Runner) Try(ctx context.Context, program string, number int, place string, rounds int, full bool) ([]Finding, error) {
 	var all []Finding
 	var done []string
 	for {
-		fs, err := r.try(ctx, program, place, rounds, done)
+		fs, err := r.try(ctx, program, number, place, rounds, full, done)
 		all = append(all, fs...)
 		if err != nil {
 			return all, err
 		}
 		k := len(fs)
-		if k == 0 || fs[k-1].How == "" || !r.Full {
+		if k == 0 || fs[k-1].How == "" || !full {
 			return all, nil
 		}
 		for _, f := range fs { // it died half-way: go on behind
@@ -103,16 +102,17 @@ func (r *Runner) Try(ctx context.Context, program, place string, rounds int) ([]
 
 // try is one process. Of a detector that began and did not end it is said that
 // it crashed, or that it hung.
-func (r *Runner) try(ctx context.Context, program, place string, rounds int, skip []string) (fs []Finding, err error) {
+func (r *Runner) try(ctx context.Context, program string, number int, place string, rounds int, full bool, skip []string) (fs []Finding, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	args := []string{"-place", place, "-rounds", fmt.Sprint(rounds), "-skip", strings.Join(skip, ",")}
-	if r.Full {
+	if full {
 		args = append(args, "-all")
 	}
 	c := exec.CommandContext(ctx, program, args...)
 	var stderr opening
 	c.Stderr = &stderr
+	c.Env = append(os.Environ(), fmt.Sprintf("%s=%d", Variable, number))
 	out, err := c.StdoutPipe()
 	if err != nil {
 		return nil, err
