@@ -16,8 +16,8 @@ import (
 // floor-mates never meet. In tenths, so that 1½ is 15.
 var floors = map[string]int{
 	"nsmodel/core/wire":                0,
-	"nsmodel/netns":                    0,
 	"nsmodel/internal/rtnl":            0,
+	"nsmodel/netns":                    0,
 	"nsmodel/internal/linux":           5,
 	"nsmodel/core":                     10,
 	"nsmodel/core/link/afpacket":       10,
@@ -30,14 +30,16 @@ var floors = map[string]int{
 	"nsmodel/ipv4":                     30,
 	"nsmodel/transport/udp":            40,
 	"nsmodel":                          50,
-	"nsmodel/live":                     55,
 	"nsmodel/lab":                      55,
+	"nsmodel/live":                     55,
 	"nsmodel/host":                     57,
+	"nsmodel/bench":                    60,
 	"nsmodel/conformance":              60,
 	"nsmodel/conformance/law":          62,
 	"nsmodel/conformance/mutant":       65,
 	"nsmodel/conformance/mutant/trial": 65,
-	"nsmodel/bench":                    60,
+	"nsmodel/conformance/lockstep":     62,
+	"nsmodel/conformance/soak":         62,
 	"nsmodel/cmd/nsmodel":              70,
 }
 

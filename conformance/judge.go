@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -108,71 +107,6 @@ func (l *Lab) readGolden(read func(string) ([]byte, error)) error {
 	}
 	l.Transcript, l.OnFile = string(b), err == nil
 	return err
-}
-
-// JudgeMatrix runs a lab on every Variant of the machine and compares the
-// transcripts and end states with the default's; on that, the ledger must be
-// in balance.
-func JudgeMatrix(l *Lab) Finding { return JudgeMatrixOn(l, Variants()) }
-
-// JudgeMatrixOn is JudgeMatrix on machines of the caller's choice: all others
-// are compared with the first.
-func JudgeMatrixOn(l *Lab, vs []Variant) Finding {
-	first, err := RunModel(l, vs[0])
-	if err != nil {
-		return failed("%v\n", err)
-	}
-	if s := first.tail[0]; s.Exit != 0 {
-		return failed("the ledger is out of balance: %s", s.Stderr)
-	}
-	want := raw(first.lab, first.tail)
-	var worst failures
-	for _, v := range vs[1:] {
-		r, err := RunModel(l, v)
-		if err != nil {
-			return failed("%s: %v\n", v.Name, err)
-		}
-		worst.add(fmt.Sprintf("- %s, + %s", vs[0].Name, v.Name), v.Name, compare(want, raw(r.lab, r.tail)))
-	}
-	return worst.finding()
-}
-
-// failures keeps of many diffs the smallest.
-type failures struct {
-	head  string
-	diff  []diffLine
-	names []string
-}
-
-// add notes a diff, if it is one.
-func (f *failures) add(head, name string, diff []diffLine) {
-	if len(diff) == 0 {
-		return
-	}
-	f.names = append(f.names, name)
-	if f.diff == nil || len(diff) < len(f.diff) {
-		f.head, f.diff = head, diff
-	}
-}
-
-// finding tells the smallest diff, and where else there was one.
-func (f *failures) finding() Finding {
-	if f.diff == nil {
-		return Finding{Outcome: Passed}
-	}
-	// What the lab itself shows comes before what follows from it in the end.
-	shown := slices.DeleteFunc(slices.Clone(f.diff), func(d diffLine) bool { return d.line == 0 })
-	if len(shown) == 0 {
-		shown = f.diff
-	}
-	text := f.head + "\n" + report(shown)
-	if n := len(f.diff) - len(shown); n > 0 {
-		text += fmt.Sprintf("and %d lines of the end state\n", n)
-	}
-	if len(f.names) > 1 {
-		text += fmt.Sprintf("this is the smallest of %d diffs: %s\n", len(f.names), strings.Join(f.names, "; "))
-	}
-	return Finding{Outcome: Failed, Text: text}
 }
 
 // LabsInside returns the labs that this package carries, for a program that

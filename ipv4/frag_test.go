@@ -303,3 +303,29 @@ func TestReassemblyDF(t *testing.T) {
 		}
 	}
 }
+
+// A device that leaves while a fragment waits is forgotten: the datagram has come
+// by the device of its last fragment, which is in the packet's Net.
+func TestReassemblyAfterMove(t *testing.T) {
+	payload := make([]byte, 80)
+	eachPlace(t, func(t *testing.T, m *machine) {
+		s := newSite(m)
+		m.addr(s.out, "10.1.0.1/32")
+		var by []*core.Device
+		m.in.protos[200] = &protocol{Protocol{Number: 200, Receive: func(w *core.Worker, p *core.Packet, ip wire.IPv4) {
+			by = append(by, p.Dev)
+			if p.Dev.Net() != p.Net() {
+				t.Errorf("a packet of %q is at a device of %q", p.Net().Name(), p.Dev.Net().Name())
+			}
+			w.Deliver(p)
+		}}, new(netns.Gate)}
+		s.inject(s.in, piece{0, 4, true}.packet(payload))
+		m.sys.Lock()
+		m.check(m.core.Move(s.in, m.sys.Init(), "gone"))
+		m.sys.Unlock()
+		s.inject(s.out, piece{4, 10, false}.packet(payload))
+		if len(by) != 1 || by[0] != s.out {
+			t.Errorf("came by %v", by)
+		}
+	})
+}

@@ -200,4 +200,23 @@ type subsystem struct {
 	preExit func(*Net)
 	exit    func(*Net)
 	entries func() int // of a tagged table
+	fault   error      // under rtnl; see FailEnter
 }
+
+// letIn lets n in, or says why not.
+func (s *subsystem) letIn(n *Net) error {
+	switch {
+	case s.fault != nil:
+		return s.fault
+	case s.enter != nil:
+		return s.enter(n)
+	}
+	return nil
+}
+
+// FailEnter makes the i-th of [System.Subsystems] refuse every new Net with err,
+// as if its Enter had failed at once; nil ends that. rtnl. It is there for tests
+// of what the subsystems before it leave behind.
+//
+// Linux: fault injection (CONFIG_FAIL_FUNCTION) on a pernet_operations' init.
+func (s *System) FailEnter(i int, err error) { s.subs[i].fault = err }
