@@ -45,6 +45,7 @@ func NewTable[K comparable, V any](s *System, name string, place Placement, sum 
 		},
 	}, true)
 	if place == Tagged {
+		s.subs[len(s.subs)-1].entriesOf = t.Len
 		s.subs[len(s.subs)-1].entries = func() int {
 			shared.mu.Lock()
 			defer shared.mu.Unlock()

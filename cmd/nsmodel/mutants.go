@@ -66,13 +66,12 @@ func mutants(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	r := &mutant.Runner{Tree: tree, Dir: dir, Rounds: *rounds, Full: *full}
-	progress("building %d mutants", len(ms))
+	fmt.Fprintf(os.Stderr, "building %d mutants\n", len(ms))
 	done := 0
 	fates, err := r.Run(ctx, ms, *jobs, func(f mutant.Fate) {
-		progress("\r\x1b[K%d of %d: %s", done, len(ms), f.Name)
+		fmt.Fprintf(os.Stderr, "%d of %d: %s: %s\n", done, len(ms), f.Name, f.Summary())
 		done++
 	})
-	progress("\r\x1b[K")
 	if err != nil {
 		return fail(err)
 	}

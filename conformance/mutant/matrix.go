@@ -224,9 +224,20 @@ func (f *Fate) columns() (by, place, cases, took string) {
 	return strings.Join(bys, " | "), place, strings.Join(counts, " | "), strings.Join(times, " | ")
 }
 
+// base is a detector's name without its round.
 func base(detector string) string {
 	name, _, _ := strings.Cut(detector, " round ")
 	return name
+}
+
+// Summary says in a few words what became of the mutant.
+func (f *Fate) Summary() string {
+	took := time.Duration(0)
+	for _, d := range f.Findings {
+		took += d.Took
+	}
+	by, place, _, _ := f.columns()
+	return fmt.Sprintf("%s, %s (%.1fs) %s", by, place, took.Seconds(), f.Fault())
 }
 
 // WriteGrid prints each detector's verdict for each mutant: the first letters of
