@@ -22,6 +22,7 @@ func commands() []command {
 		{"run", "LAB [flags]", "keep a lab up on real NICs until interrupted", run},
 		{"lab", "FILE...", "run labs in virtual time and print their transcripts", labRun},
 		{"judge", "[flags] [LAB...]", "have the labs judged: golden, matrix, solo, Linux", judge},
+		{"mutants", "[flags]", "plant defects into the source and see which law finds each", mutants},
 		{"soak", "[--for TIME] [flags]", "hostile frames, churn and NIC flaps in real time, bystanders unharmed", soakRun},
 		{"ip", "...", "one command to a running nsmodel, in iproute2's syntax", oneShot("ip")},
 		{"bridge", "...", "the same, as bridge", oneShot("bridge")},
