@@ -34,8 +34,18 @@ var floors = map[string]int{
 	"nsmodel/lab":                55,
 	"nsmodel/host":               57,
 	"nsmodel/conformance":        60,
-	"nsmodel/bench":              60,
-	"nsmodel/cmd/nsmodel":        70,
+
+	"nsmodel/conformance/explore/step":         0,
+	"nsmodel/conformance/explore/step/atomic":  1,
+	"nsmodel/conformance/explore/step/sync":    1,
+	"nsmodel/conformance/explore/step/runtime": 1,
+	"nsmodel/conformance/explore/step/maphash": 1,
+	"nsmodel/conformance/explore/search":       2,
+	"nsmodel/conformance/explore":              62,
+	"nsmodel/conformance/explore/scene":        62,
+	"nsmodel/conformance/explore/explorer":     63,
+	"nsmodel/bench":                            60,
+	"nsmodel/cmd/nsmodel":                      70,
 }
 
 // outdoors are the packages that may look at the clock and start goroutines:
