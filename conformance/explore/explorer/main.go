@@ -26,6 +26,7 @@ type Report struct {
 	Whole     bool          `json:"whole"`
 	Steps     int           `json:"steps"`
 	Took      time.Duration `json:"took"`
+	Tells     string        `json:"tells"`
 	Broke     string        `json:"broke,omitempty"`
 	Schedule  string        `json:"schedule,omitempty"`
 	Tasks     []string      `json:"tasks,omitempty"`
@@ -45,6 +46,7 @@ func main() {
 	bound := flag.Int("bound", -2, "interruptions; -1: any number; -2: as each scene has it")
 	plant := flag.String("race", "", "the planted race")
 	runs := flag.Int("runs", 0, "schedules at most for each scene and bound")
+	whole := flag.Int("whole", 3000, "first try all schedules, giving up after so many")
 	limit := flag.Duration("time", 0, "time at most for each scene and bound")
 	schedule := flag.String("schedule", "", "run this one")
 	flag.Parse()
@@ -56,12 +58,12 @@ func main() {
 		case *list:
 			ok(out.Encode(map[string]any{"name": s.Name, "tells": s.Tells, "bound": s.Bound}))
 		case *schedule != "":
-			ok(out.Encode(told(s, Report{Scene: s.Name, Runs: 1}, parse(*schedule))))
+			ok(out.Encode(told(s, Report{Scene: s.Name, Tells: s.Tells, Runs: 1}, parse(*schedule))))
 		default:
 			if *bound > -2 {
 				s.Bound = *bound
 			}
-			ok(out.Encode(try(s, search.Limits{Bound: s.Bound, Runs: *runs, Time: *limit})))
+			ok(out.Encode(try(s, *whole, search.Limits{Bound: s.Bound, Runs: *runs, Time: *limit})))
 		}
 	}
 }
@@ -82,23 +84,35 @@ func asked(name string, words []string) bool {
 	return false
 }
 
-func try(s scene.Scene, l search.Limits) Report {
+// try searches one scene: all schedules if there are at most whole of them, else
+// those within the bound. What is found is told with as few interruptions as can be.
+func try(s scene.Scene, whole int, l search.Limits) Report {
 	start := time.Now()
-	l.Progress = func(runs int) { fmt.Fprintf(os.Stderr, "%s %d\n", s.Name, runs) }
-	search := search.Deepen
+	l.Progress = func(runs int) { fmt.Fprintf(os.Stderr, "progress %s: %d schedules\n", s.Name, runs) }
+	var r search.Result
 	if l.Bound < 0 {
-		search = exploreAll
+		r = search.Explore(s.Make, l)
+	} else {
+		if whole > 0 {
+			all := l
+			all.Bound, all.Runs = search.Unbounded, whole
+			r = search.Explore(s.Make, all)
+		}
+		if !r.Whole || r.Broke != "" {
+			few := search.Deepen(s.Make, l)
+			few.Runs += r.Runs
+			if few.Broke != "" || r.Broke == "" {
+				r = few
+			}
+		}
 	}
-	r := search(s.Make, l)
-	rep := Report{Scene: s.Name, Bound: l.Bound, Runs: r.Runs, Redundant: r.Redundant, Complete: r.Complete, Whole: r.Whole, Steps: r.Steps, Broke: r.Broke}
+	rep := Report{Scene: s.Name, Tells: s.Tells, Bound: l.Bound, Runs: r.Runs, Redundant: r.Redundant, Complete: r.Complete, Whole: r.Whole, Steps: r.Steps, Broke: r.Broke}
 	if r.Broke != "" {
 		rep = told(s, rep, r.Schedule)
 	}
 	rep.Took = time.Since(start)
 	return rep
 }
-
-var exploreAll = search.Explore
 
 // told runs a schedule once more and notes all that happens.
 func told(s scene.Scene, rep Report, schedule []int) Report {

@@ -274,6 +274,10 @@ func deviceScenes() []Scene {
 			m.addNIC(m.red)
 			return []step.Task{task("mover", move(m, m.nic, m.blue)), task("deleter", m.del("blue"))}
 		}),
+		meet("nic-both", "a NIC moves while the Net that it comes from, and then the one that it goes to, are deleted", 2, 1, func(m *wired) []step.Task {
+			m.addNIC(m.red)
+			return []step.Task{task("mover", move(m, m.nic, m.blue)), task("deleter", func() { m.del("red")(); m.del("blue")() })}
+		}),
 		meet("nic-put", "a NIC moves into a Net whose last reference is given back meanwhile", 2, 1, func(m *wired) []step.Task {
 			m.addNIC(m.red)
 			return []step.Task{task("mover", move(m, m.nic, m.blue)), task("holder", m.blue.Put), task("reaper", func() {
