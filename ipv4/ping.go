@@ -191,13 +191,25 @@ func (g *Ping) event(e PingEvent, payload []byte) {
 // pingReply takes an echo reply. Linux: ping_rcv.
 func (s *Inet) pingReply(w *core.Worker, p *core.Packet, ip wire.IPv4, m wire.ICMP) {
 	g := s.path.nets.Of(p.Net()).pings.get(m.ID())
-	if g == nil || g.o.Oif != 0 && g.o.Oif != p.Dev.Index() {
+	if g == nil || g.o.Oif != 0 && g.o.Oif != s.arrivedBy(p, ip) {
 		w.Drop(p, core.NoSocket)
 		return
 	}
 	g.event(PingEvent{From: ip.Src(), Type: m.Type(), Code: m.Code(), Seq: m.Seq(), TTL: ip.TTL(), Len: len(m), At: w.Now(),
 		Options: append([]byte(nil), ip.Options()...)}, m.Payload())
 	w.Deliver(p)
+}
+
+// arrivedBy returns the index of the device that a socket takes p to have come
+// in by: of what a Net has sent to itself that whose address it was sent to.
+// Linux: inet_iif, rt_iif of a local route.
+func (s *Inet) arrivedBy(p *core.Packet, ip wire.IPv4) int {
+	if p.Dev.Flags()&core.FlagLoopback != 0 {
+		if d := s.LocalDevice(p.Net(), ip.Dst4()); d != nil {
+			return d.Index()
+		}
+	}
+	return p.Dev.Index()
 }
 
 // pingError takes an ICMP error about a request of this Net.
