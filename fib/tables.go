@@ -100,6 +100,13 @@ func (t *tables) unmerge() *tables {
 	return &m
 }
 
+// CustomRules reports whether a Net's rules were ever changed.
+// Linux: fib4_has_custom_rules.
+func (f *FIB) CustomRules(n *netns.Net) bool {
+	t := f.homes.Of(n).tables.Load()
+	return t != nil && t.split
+}
+
 // only returns an edit that keeps the aliases of one table.
 func only(id uint32) func(cell) *alias {
 	return func(c cell) *alias {

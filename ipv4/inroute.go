@@ -26,8 +26,7 @@ type inRoute struct {
 func (s *Inet) routeInput(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device, r *inRoute) core.Reason {
 	src := ip.Src4()
 	if p.Type == core.Looped || in.dev.Flags()&core.FlagLoopback != 0 {
-		s.routeLooped(p, dst, r)
-		return 0
+		return s.routeLooped(p, ip, dst, r)
 	}
 	switch {
 	case dst[0]&0xf0 == 0xe0:
@@ -50,7 +49,9 @@ func (s *Inet) routeInput(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device,
 	fl := inFlow(p, ip, dst, in)
 	res, err := s.FIB.Lookup(p.Net(), &fl)
 	if err != nil {
-		r.err = err.(syscall.Errno)
+		if r.err = err.(syscall.Errno); !in.Forwarding() {
+			r.err = syscall.EHOSTUNREACH
+		}
 		return 0
 	}
 	r.res, r.typ = res, res.Type
@@ -82,15 +83,24 @@ func inFlow(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device) fib.Flow {
 
 // routeLooped decides about what this Net has sent to itself. In Linux such a
 // packet still carries its output route, so nobody asks whether its source,
-// one of ours, is a martian.
-func (s *Inet) routeLooped(p *core.Packet, dst [4]byte, r *inRoute) {
+// one of ours, is a martian; and what was not sent to ourselves has nobody to
+// take it (dst_discard).
+func (s *Inet) routeLooped(p *core.Packet, ip wire.IPv4, dst [4]byte, r *inRoute) core.Reason {
 	r.typ, r.flags = fib.Local, flagLocal
-	switch {
-	case dst[0]&0xf0 == 0xe0:
+	if dst[0]&0xf0 == 0xe0 {
 		r.typ, r.flags = fib.Multicast, flagLocal|flagMulticast
-	case s.AddrType(p.Net(), dst) == fib.Broadcast:
-		r.typ, r.flags = fib.Broadcast, flagLocal|flagBroadcast
+		return 0
 	}
+	switch s.AddrType(p.Net(), dst) {
+	case fib.Broadcast:
+		r.typ, r.flags = fib.Broadcast, flagLocal|flagBroadcast
+	case fib.Unicast: // a route by way of lo that is none to ourselves, unless another table knows better
+		fl := fib.Flow{Dst: netip.AddrFrom4(dst), Src: ip.Src(), Iif: loopbackIndex, Mark: p.Mark, TOS: ip.TOS(), Proto: ip.Proto()}
+		if res, err := s.FIB.Lookup(p.Net(), &fl); err == nil && res.Type != fib.Local {
+			return core.MartianDest
+		}
+	}
+	return 0
 }
 
 // routeBroadcast lets a broadcast in. Linux: brd_input of ip_route_input_slow.
@@ -164,10 +174,15 @@ func (s *Inet) onLink(in *device, a, b netip.Addr) bool {
 func (s *Inet) validateSource(p *core.Packet, ip wire.IPv4, dst [4]byte, out *core.Device, in *device) (near bool, why core.Reason) {
 	rpf := in.RPFilter()
 	if rpf == 0 && (out != in.dev || !in.SendRedirects()) {
-		if !in.AcceptLocal() && s.holds(p.Net(), ip.Src4()) {
+		switch {
+		case in.AcceptLocal():
+			return false, 0
+		case s.FIB.CustomRules(p.Net()): // what is ours, the rules say
+		case s.holds(p.Net(), ip.Src4()):
 			return false, core.MartianSource
+		default:
+			return false, 0
 		}
-		return false, 0
 	}
 	return s.validateByFIB(p, ip, dst, out, in, rpf)
 }

@@ -61,8 +61,14 @@ func (s *Inet) routeMessage(r *fib.Route) *netlink.Route {
 		m.OIF, m.Gateway, m.Flags = int(h.IfIndex), h.Gw, s.hopFlags(h)
 		return m
 	}
+	all := fib.HopDead | fib.HopLinkDown // what all of them are, the route is (fib_flags)
+	if len(r.NextHops) == 0 {
+		all = 0
+	}
 	for i := range r.NextHops {
 		h := &r.NextHops[i]
+		all &= h.Flags
+		m.Flags = uint32(all)
 		m.Multipath = append(m.Multipath, netlink.NextHop{Index: int(h.IfIndex), Gateway: h.Gw, Weight: int(h.Weight), Flags: s.hopFlags(h)})
 	}
 	return m
