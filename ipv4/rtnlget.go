@@ -84,7 +84,7 @@ func (s *Inet) getOutput(n *netns.Net, fl *fib.Flow, uid uint32, out *netlink.Ro
 		out.Type = unix.RTN_MULTICAST
 		out.Flags |= routeMulticast
 	}
-	if rt.Local {
+	if rt.Local && (rt.Result.Type == fib.Local || rt.Broadcast || rt.Multicast || rt.Result.Hop == nil && fl.Oif == 0) {
 		out.Flags |= routeLocal
 		if !rt.Broadcast && !rt.Multicast {
 			out.Type = unix.RTN_LOCAL
