@@ -64,7 +64,7 @@ func (k *kernel) close() {
 		k.shut(s)
 	}
 	for _, w := range k.watches {
-		w.close()
+		go w.close() // the kernel waits for its readers before it closes a packet socket
 	}
 	for name := range k.list() {
 		path := filepath.Join(names, name)

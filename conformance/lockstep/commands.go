@@ -136,9 +136,6 @@ func moveLink(w *world) {
 		name = one(w, "x0", "v0", "lo", "v%d", "br0")
 		more = " name " + name
 	}
-	if w.chance(10) {
-		more += " up"
-	}
 	w.do("%s link set %s netns %s%s", ip(d.net), d.name, to, more)
 	if !slices.Contains(w.nets, to) || w.find(to, name) != nil || d.kind == "bridge" || to == d.net || more != "" {
 		return
@@ -268,10 +265,11 @@ func addRoute(w *world) {
 
 func delRoute(w *world) {
 	net := w.net()
-	if len(w.route) > 0 && !w.chance(25) {
-		e := one(w, w.route...)
-		w.do("%s route del %s", ip(e.net), e.text)
-		return
+	for _, e := range w.route {
+		if e.what == "route" && w.chance(40) {
+			w.do("%s route del %s", ip(e.net), e.text)
+			return
+		}
 	}
 	switch w.upTo(4) {
 	case 0:
