@@ -51,7 +51,6 @@ func (s *Inet) forgetNeighbour(d *core.Device, a netip.Addr) {
 	}
 	w := s.Core.Enter()
 	defer w.Leave()
-	_ = nb.Update(w, core.NeighUpdate{State: core.NudFailed, Override: true, Admin: true})
 	_ = s.Core.DeleteNeighbour(w, nb)
 }
 
