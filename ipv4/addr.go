@@ -126,7 +126,7 @@ func (s *Inet) addrUp(dev *device, a *Addr) {
 func (s *Inet) addrDown(dev *device, a *Addr) {
 	s.delRoutes(dev, a, nil)
 	if len(dev.Addrs()) == 0 {
-		s.FIB.DeviceGone(dev.dev.Net(), dev.dev)
+		s.FIB.DeviceDisabled(dev.dev.Net(), dev.dev)
 		s.Core.FlushNeighbours(dev.dev, true)
 	}
 }
