@@ -59,7 +59,7 @@ func (h *Host) Ping(net string, p *lab.Ping, report func(lab.PingEvent)) (lab.Pi
 // error ends it.
 func (g *pinger) open() error {
 	p := g.p
-	o := ipv4.PingOptions{Src: p.Source, Mark: p.Mark, TTL: uint8(p.TTL), TOS: uint8(p.TOS), Broadcast: p.Broadcast}
+	o := ipv4.PingOptions{Mark: p.Mark, TTL: uint8(p.TTL), TOS: uint8(p.TOS), Broadcast: p.Broadcast}
 	switch p.PMTU {
 	case "do":
 		o.NoFragment, o.DF = true, true
@@ -75,12 +75,22 @@ func (g *pinger) open() error {
 		}
 		o.Oif = d.Index()
 	}
-	if p.Source.IsValid() {
+	if p.Source.IsValid() && !p.Source.IsUnspecified() {
 		return g.bound(o)
 	}
 	w := g.h.M.Core.Enter()
-	rt, err := g.h.M.IPv4.Route(g.n, &fib.Flow{Dst: p.Dst, Src: p.Source, Oif: int32(o.Oif), Mark: p.Mark, TOS: o.TOS})
+	// A UDP socket is what it connects, and what that asks with the source that
+	// it is to have (ip_route_connect).
+	fl := fib.Flow{Dst: p.Dst, Oif: int32(o.Oif), Mark: p.Mark, TOS: o.TOS, Proto: wire.ProtoUDP, DPort: 1025}
+	rt, err := g.h.M.IPv4.Route(g.n, &fl)
+	if err == nil && rt.Src.IsValid() && !rt.Src.IsUnspecified() {
+		fl.Dst, fl.Src = rt.Dst, rt.Src
+		rt, err = g.h.M.IPv4.Route(g.n, &fl)
+	}
 	w.Leave()
+	if err == syscall.EACCES && !p.Broadcast {
+		return os.NewSyscallError("connect", syscall.EACCES)
+	}
 	if err != nil {
 		return os.NewSyscallError("connect", bare(err))
 	}
@@ -93,6 +103,7 @@ func (g *pinger) open() error {
 // bound is open with a source address: ping connects only to learn one, and so
 // does not hear before it sends that there is no way.
 func (g *pinger) bound(o ipv4.PingOptions) error {
+	o.Src, o.To = g.p.Source, g.p.Source
 	switch g.h.M.IPv4.AddrType(g.n, o.Src.As4()) {
 	case fib.Local:
 	case fib.Broadcast, fib.Multicast:

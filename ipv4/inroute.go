@@ -26,7 +26,8 @@ type inRoute struct {
 func (s *Inet) routeInput(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device, r *inRoute) core.Reason {
 	src := ip.Src4()
 	if p.Type == core.Looped || in.dev.Flags()&core.FlagLoopback != 0 {
-		return s.routeLooped(p, ip, dst, r)
+		s.routeLooped(p, dst, r)
+		return 0
 	}
 	switch {
 	case dst[0]&0xf0 == 0xe0:
@@ -83,24 +84,15 @@ func inFlow(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device) fib.Flow {
 
 // routeLooped decides about what this Net has sent to itself. In Linux such a
 // packet still carries its output route, so nobody asks whether its source,
-// one of ours, is a martian; and what was not sent to ourselves has nobody to
-// take it (dst_discard).
-func (s *Inet) routeLooped(p *core.Packet, ip wire.IPv4, dst [4]byte, r *inRoute) core.Reason {
+// one of ours, is a martian, nor whether its destination is ours.
+func (s *Inet) routeLooped(p *core.Packet, dst [4]byte, r *inRoute) {
 	r.typ, r.flags = fib.Local, flagLocal
-	if dst[0]&0xf0 == 0xe0 {
+	switch {
+	case dst[0]&0xf0 == 0xe0:
 		r.typ, r.flags = fib.Multicast, flagLocal|flagMulticast
-		return 0
-	}
-	switch s.AddrType(p.Net(), dst) {
-	case fib.Broadcast:
+	case s.AddrType(p.Net(), dst) == fib.Broadcast:
 		r.typ, r.flags = fib.Broadcast, flagLocal|flagBroadcast
-	case fib.Unicast: // a route by way of lo that is none to ourselves, unless another table knows better
-		fl := fib.Flow{Dst: netip.AddrFrom4(dst), Src: ip.Src(), Iif: loopbackIndex, Mark: p.Mark, TOS: ip.TOS(), Proto: ip.Proto()}
-		if res, err := s.FIB.Lookup(p.Net(), &fl); err == nil && res.Type != fib.Local {
-			return core.MartianDest
-		}
 	}
-	return 0
 }
 
 // routeBroadcast lets a broadcast in. Linux: brd_input of ip_route_input_slow.

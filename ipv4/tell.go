@@ -1,6 +1,8 @@
 package ipv4
 
 import (
+	"net/netip"
+
 	"golang.org/x/sys/unix"
 
 	"nsmodel/core/netlink"
@@ -44,9 +46,18 @@ func (s *Inet) tellRule(n *netns.Net, op fib.Op, r fib.Rule) {
 }
 
 // addrMessage returns an address as RTM_NEWADDR has it. Linux: inet_fill_ifaddr.
+// peerTold is the peer as it is told: 0.0.0.0 is no attribute.
+// Linux: inet_fill_ifaddr.
+func (a *Addr) peerTold() netip.Addr {
+	if a.Peer.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return a.Peer
+}
+
 func addrMessage(a *Addr) *netlink.Addr {
 	m := &netlink.Addr{Family: unix.AF_INET, Prefix: a.Prefix.Bits(), Scope: uint8(a.Scope), Flags: a.Flags, Index: a.Dev.Index(),
-		Local: a.Local, Peer: a.Peer, Broadcast: a.Broadcast, Label: a.Label, Proto: a.Proto, Metric: a.Metric,
+		Local: a.Local, Peer: a.peerTold(), Broadcast: a.Broadcast, Label: a.Label, Proto: a.Proto, Metric: a.Metric,
 		Has: netlink.AddrCacheInfo, Valid: netlink.Forever, Preferred: netlink.Forever}
 	return m
 }
