@@ -122,9 +122,7 @@ func (k *kernel) do(l lab.Line) (lab.Result, error) {
 		}
 	}
 	k.known = now
-	if r.Exit == 0 {
-		k.calm(l.Words)
-	}
+	k.calm(l.Words) // what has failed may have done something before
 	return r, nil
 }
 

@@ -106,11 +106,7 @@ func ping(w *world) {
 	case 1:
 		opts = " -t " + one(w, "1", "2", "64")
 	case 2:
-		dev := w.some(net)
-		if dev == "lo" {
-			dev = w.host()
-		}
-		opts = " -I " + dev
+		opts = " -I " + w.some(net)
 	case 3:
 		opts = " -I " + w.host()
 	case 4:

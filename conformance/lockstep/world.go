@@ -107,6 +107,14 @@ func (w *world) some(net string) string {
 	return one(w, "v0", "w1", "br0", "lo", "lo", "nodev")
 }
 
+// wire is some, but not lo.
+func (w *world) wire(net string) string {
+	if name := w.some(net); name != "lo" {
+		return name
+	}
+	return "v0"
+}
+
 func (w *world) find(net, name string) *device {
 	for _, d := range w.devs {
 		if d.net == net && d.name == name {
