@@ -199,8 +199,11 @@ type subsystem struct {
 	enter   func(*Net) error
 	preExit func(*Net)
 	exit    func(*Net)
-	entries func() int // of a tagged table
-	fault   error      // under rtnl; see FailEnter
+	fault   error // under rtnl; see FailEnter
+
+	// of a tagged table
+	entries   func() int
+	entriesOf func(*Net) int
 }
 
 // letIn lets n in, or says why not.
