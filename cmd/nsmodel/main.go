@@ -28,6 +28,7 @@ func commands() []command {
 		{"ping", "...", "the same, as ping", oneShot("ping")},
 		{"probe", "...", "the same: UDP, raw frames, captures, the ledger", oneShot("probe")},
 		{"bench", "[--quick] [--json] [NAME...]", "measure this computer", benchmark},
+		{"explore", "[flags] [SCENE...]", "try the interleavings of lifecycle scenes on the code", exploreRun},
 		{"gates", "", "print the table of gates", gates},
 		{"places", "[--place S=P]...", "print where each subsystem's state stands", places},
 	}
