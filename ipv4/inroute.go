@@ -50,7 +50,9 @@ func (s *Inet) routeInput(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device,
 	fl := inFlow(p, ip, dst, in)
 	res, err := s.FIB.Lookup(p.Net(), &fl)
 	if err != nil {
-		r.err = err.(syscall.Errno)
+		if r.err = err.(syscall.Errno); !in.Forwarding() {
+			r.err = syscall.EHOSTUNREACH // whatever the route says
+		}
 		return 0
 	}
 	r.res, r.typ = res, res.Type
