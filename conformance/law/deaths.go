@@ -417,7 +417,7 @@ func (s *scene) after(dead []string, g *grip) string {
 	for _, r := range s.readers {
 		select {
 		case <-r.done:
-		case <-time.After(20 * time.Second): // for whoever waits for ever
+		case <-time.After(10 * time.Second): // for whoever waits for ever
 			return "a reader was not woken"
 		}
 		if !errors.Is(r.err, syscall.ENETDOWN) || errors.Is(r.err, os.ErrDeadlineExceeded) {
