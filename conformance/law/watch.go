@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"nsmodel"
 	"nsmodel/core"
@@ -204,6 +203,3 @@ type nowhere struct{ io.Writer }
 
 // Close does nothing.
 func (nowhere) Close() error { return nil }
-
-// seconds rounds for those who may not see less.
-func seconds(d time.Duration) time.Duration { return d.Truncate(time.Second) }
