@@ -28,4 +28,6 @@
 // reason and the kernel's version. A failure is told as a diff: the lab's line
 // number, the command, and the lines of either side; one of matrix and solo on
 // the shortest part of the lab that shows it, which [Shrink] finds.
+//
+//tagvet:outdoors it runs machines and the real kernel side by side
 package conformance

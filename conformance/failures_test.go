@@ -16,7 +16,7 @@ func TestMatrixFailure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := judgeMatrix(l, []Variant{{Name: "default"}, {Name: "the same"}, {Name: "seed=2", Config: nsmodel.Config{Seed: 2}}, {Name: "seed=3", Config: nsmodel.Config{Seed: 3}}})
+	f := JudgeMatrixOn(l, []Variant{{Name: "default"}, {Name: "the same"}, {Name: "seed=2", Config: nsmodel.Config{Seed: 2}}, {Name: "seed=3", Config: nsmodel.Config{Seed: 3}}})
 	wantFailure(t, f, "The shortest lab that shows it has 1 of 7 commands (", "\n    ip netns add red\n- default, + seed=2\n",
 		"end   $ the next random number of red\n", "The whole lab fails in 2 ways: seed=2; seed=3\n")
 }
@@ -27,7 +27,7 @@ func TestPanicIsAFailure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := judgeMatrix(l, []Variant{{Name: "default"}, planted("cracked", func(_ *nsmodel.Machine, _ core.Event, d *core.Device) {
+	f := JudgeMatrixOn(l, []Variant{{Name: "default"}, planted("cracked", func(_ *nsmodel.Machine, _ core.Event, d *core.Device) {
 		if d.Name() == "br1" {
 			panic("a crack")
 		}
@@ -47,7 +47,7 @@ func TestSoloFailure(t *testing.T) {
 			m.Init().Uint64()
 		}
 	})
-	wantFailure(t, judgeSolo(l, []Variant{{Name: "default"}, leak}),
+	wantFailure(t, JudgeSoloOn(l, []Variant{{Name: "default"}, leak}),
 		"has 1 of 7 commands", "\n    ip netns add other-initial\n", "- among all, + alone: the initial namespace under leaky\n", "end   $ the next random number of the initial namespace\n")
 }
 

@@ -61,7 +61,7 @@ func Judges(boxes *Sandboxes, why error) []Judge {
 // is, and nothing else: some seconds a lab.
 func EveryPlacement() Judge {
 	return judge("matrix", "is it the same, to the byte, under every placement vector?", func(l *Lab) Finding {
-		return judgeMatrix(l, EveryVector())
+		return JudgeMatrixOn(l, EveryVector())
 	})
 }
 
@@ -75,11 +75,14 @@ func judge(name, asks string, of func(*Lab) Finding) Judge {
 }
 
 // JudgeGolden compares a lab's transcript with the one on file.
-func JudgeGolden(l *Lab) Finding {
+func JudgeGolden(l *Lab) Finding { return JudgeGoldenOn(l, Variant{}) }
+
+// JudgeGoldenOn is JudgeGolden on a machine of the caller's choice.
+func JudgeGoldenOn(l *Lab, v Variant) Finding {
 	if !l.OnFile {
 		return skipped("no transcript on file (--rewrite writes one)")
 	}
-	r, err := RunModel(l, Variant{})
+	r, err := RunModel(l, v)
 	if err != nil {
 		return failed("%v\n", err)
 	}

@@ -164,9 +164,11 @@ func choose(n, k int) int {
 // JudgeMatrix runs a lab on every Variant of the machine and compares the
 // transcripts and end states with the default's; on that, the ledger must be
 // in balance.
-func JudgeMatrix(l *Lab) Finding { return judgeMatrix(l, Variants()) }
+func JudgeMatrix(l *Lab) Finding { return JudgeMatrixOn(l, Variants()) }
 
-func judgeMatrix(l *Lab, vs []Variant) Finding {
+// JudgeMatrixOn is JudgeMatrix on machines of the caller's choice: all others are
+// compared with the first.
+func JudgeMatrixOn(l *Lab, vs []Variant) Finding {
 	first, err := runModel(l.Lines, vs[0], true)
 	if err != nil {
 		return failed("%v\n", err)

@@ -25,11 +25,13 @@ import (
 type job struct {
 	Lines []lab.Line
 	Tail  []lab.Line
+	Watch bool // tell of every step, see [Sandboxes.Steps]
 }
 
 // A verdict is what a sandbox says of a job.
 type verdict struct {
 	Lab, Tail []lab.Result
+	Steps     []Step // of a watched job
 	Fault     string // what kept the lab from running
 	Took      time.Duration
 }
@@ -81,6 +83,12 @@ func runKernel(j *job) (v verdict) {
 		return v
 	}
 	defer k.close()
+	if j.Watch {
+		if v.Steps, err = k.runSteps(j.Lines); err != nil {
+			v.Fault = err.Error()
+		}
+		return v
+	}
 	for _, part := range []struct {
 		lines   []lab.Line
 		results *[]lab.Result

@@ -28,9 +28,10 @@ func soloVariants() []Variant {
 // Among the others are strangers: the lab's own commands once more, each after
 // its original, in Nets of other names. So every Net of every lab has somebody
 // to be taken for, with the same addresses, names and numbers.
-func JudgeSolo(l *Lab) Finding { return judgeSolo(l, soloVariants()) }
+func JudgeSolo(l *Lab) Finding { return JudgeSoloOn(l, soloVariants()) }
 
-func judgeSolo(l *Lab, vs []Variant) Finding {
+// JudgeSoloOn is JudgeSolo on machines of the caller's choice.
+func JudgeSoloOn(l *Lab, vs []Variant) Finding {
 	lines, note := withStrangers(l.Lines)
 	plan := partition(lines)
 	if note != "" {

@@ -23,6 +23,8 @@ var sourceLabs = filepath.Join("conformance", "testdata")
 func judge(args []string) int {
 	fs := flag.NewFlagSet("nsmodel judge", flag.ContinueOnError)
 	only := fs.String("only", "", "`JUDGE`: golden, matrix, solo or linux; several with commas")
+	long := fs.Duration("generate", 0, "for so `LONG`, draw labs and compare the model with Linux step by step")
+	drawn := generateFlags(fs)
 	every := fs.Bool("every", false, "let the matrix judge try every placement vector there is, a few seconds a lab")
 	rewrite := fs.Bool("rewrite", false, "first put the transcripts on file as they are now")
 	fs.Usage = func() {
@@ -39,6 +41,9 @@ func judge(args []string) int {
 		return 0
 	case err != nil:
 		return 2
+	case *long > 0:
+		drawn.For = *long
+		return generate(*drawn)
 	}
 	labs, err := chooseLabs(words)
 	if err != nil {
