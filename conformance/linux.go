@@ -35,7 +35,7 @@ type kernel struct {
 	known    map[string]bool       // the Nets that there are, by name
 	services map[service]*listener // sockets that probes keep open
 	watchers int
-	watches  map[string]*watch // of a watched job, by Net
+	watches  map[string]*kernelWatch // of a watched job, by Net
 }
 
 // A service is a probe's socket: its Net and local address.

@@ -28,7 +28,7 @@ func (s *Sandboxes) Steps(lines []lab.Line) ([]Step, error) {
 
 // runSteps runs a watched job's commands.
 func (k *kernel) runSteps(lines []lab.Line) (steps []Step, err error) {
-	k.watches = map[string]*watch{}
+	k.watches = map[string]*kernelWatch{}
 	if err := k.watch(); err != nil {
 		return nil, err
 	}
@@ -84,8 +84,8 @@ func (k *kernel) unwatch(name string) {
 	}
 }
 
-// A watch is at every wire of one Net, and hears of its changes.
-type watch struct {
+// A kernelWatch is at every wire of one Net, and hears of its changes.
+type kernelWatch struct {
 	name   string
 	packet int // an AF_PACKET socket of all devices
 	route  int // an rtnetlink socket in the multicast groups
@@ -95,7 +95,7 @@ type watch struct {
 
 // openWatch opens a watch in the calling thread's namespace, before anything
 // happens there.
-func openWatch(name string) (*watch, error) {
+func openWatch(name string) (*kernelWatch, error) {
 	const all = unix.ETH_P_ALL>>8 | unix.ETH_P_ALL&0xff<<8
 	p, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, all)
 	if err != nil {
@@ -113,16 +113,16 @@ func openWatch(name string) (*watch, error) {
 		unix.Close(p)
 		return nil, os.NewSyscallError("rtnetlink socket", err)
 	}
-	return &watch{name, p, r, map[int]string{}, make([]byte, 1<<17)}, nil
+	return &kernelWatch{name, p, r, map[int]string{}, make([]byte, 1<<17)}, nil
 }
 
-func (w *watch) close() {
+func (w *kernelWatch) close() {
 	unix.Close(w.packet)
 	unix.Close(w.route)
 }
 
 // told reports whether the kernel has told of a change since the last time.
-func (w *watch) told() (changed bool) {
+func (w *kernelWatch) told() (changed bool) {
 	for {
 		_, _, err := unix.Recvfrom(w.route, w.buf, 0)
 		if err != nil && err != unix.ENOBUFS {
@@ -133,7 +133,7 @@ func (w *watch) told() (changed bool) {
 }
 
 // frames returns the frames seen since the last time.
-func (w *watch) frames() (fs []Frame) {
+func (w *kernelWatch) frames() (fs []Frame) {
 	for {
 		n, from, err := unix.Recvfrom(w.packet, w.buf, 0)
 		if err != nil && err != unix.ENETDOWN {
@@ -149,7 +149,7 @@ func (w *watch) frames() (fs []Frame) {
 
 // device returns the name of the device of an index; of one that is gone the
 // last one known.
-func (w *watch) device(index int) string {
+func (w *kernelWatch) device(index int) string {
 	var request struct {
 		name  [unix.IFNAMSIZ]byte
 		index int32
