@@ -75,6 +75,11 @@ func StepsOnModel(lines []lab.Line, v Variant, asked func(i int) []string) ([]St
 	return steps, nil
 }
 
+// patient is how long a neighbour of a watched lab is waited for before it is
+// asked again, in milliseconds: longer than a lab lasts, since Linux's clock
+// runs on while a command is started, and the model's does not.
+const patient = "60000"
+
 // watchers are taps at every device of a machine.
 type watchers struct {
 	s    *session
@@ -100,6 +105,7 @@ func (w *watchers) look() error {
 		for _, d := range w.s.h.M.Core.Devices(n) {
 			if w.on[d] != n.ID() {
 				d.AddTap(w.tap(name))
+				_ = w.s.h.M.Sysctl.Set(n, "net/ipv4/neigh/"+d.Name()+"/retrans_time_ms", patient)
 			}
 			fresh[d] = n.ID()
 		}

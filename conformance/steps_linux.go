@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"unsafe"
 
@@ -40,6 +41,11 @@ func (k *kernel) runSteps(lines []lab.Line) (steps []Step, err error) {
 		if err := k.watch(); err != nil {
 			return nil, err
 		}
+		if l.Words[0] == "ip" {
+			if err := k.makePatient(); err != nil {
+				return nil, err
+			}
+		}
 		for _, name := range slices.Sorted(maps.Keys(k.watches)) {
 			w := k.watches[name]
 			told := w.told()
@@ -67,6 +73,22 @@ func (k *kernel) watch() error {
 		}
 		if err := k.in(name, func() (err error) {
 			k.watches[name], err = openWatch(name)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makePatient has each device's neighbours asked once, as on the model.
+func (k *kernel) makePatient() error {
+	for name := range k.watches {
+		if err := k.in(name, func() error {
+			all, err := filepath.Glob("/proc/sys/net/ipv4/neigh/*/retrans_time_ms")
+			for _, path := range all {
+				_ = put(path, patient) // the device may go
+			}
 			return err
 		}); err != nil {
 			return err

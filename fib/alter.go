@@ -149,7 +149,7 @@ func selectHops(want, have []NextHop) bool {
 		have = have[:1]
 	}
 	return slices.EqualFunc(want, have, func(w, h NextHop) bool {
-		return (w.IfIndex == 0 || w.IfIndex == h.IfIndex) && (!w.Gw.IsValid() || w.Gw == h.Gw)
+		return (w.IfIndex == 0 || w.IfIndex == h.IfIndex) && (!w.Gw.IsValid() || w.Gw.IsUnspecified() || w.Gw == h.Gw)
 	})
 }
 

@@ -114,6 +114,13 @@ func (f *FIB) store(n *netns.Net, rules []rule) {
 // of type *Error: ENOENT. Under rtnl. Linux: fib_nl_delrule, rule_find.
 func (f *FIB) DeleteRule(n *netns.Net, r Rule) error {
 	old := f.ruleSet(n).rules
+	pref := r.Priority
+	if !r.PrioritySet {
+		pref = defaultPriority(old)
+	}
+	if r.Action == Goto && r.Goto <= pref { // fib_nl2rule does not ask what for
+		return refuse(syscall.EINVAL, "Backward goto not supported")
+	}
 	i := slices.IndexFunc(old, func(o rule) bool { return r.selectsRule(&o.Rule) })
 	if i < 0 {
 		return refuse(syscall.ENOENT, "")

@@ -101,8 +101,8 @@ func (s *Inet) changeAddr(dev *device, i int, own *Addr) {
 	s.tellAddr(netlink.New, &next)
 }
 
-// doDelAddr is RTM_DELADDR. Without Peer and with a prefix length of 32, or
-// none, any prefix will do, as for `ip addr del` of an address alone.
+// doDelAddr is RTM_DELADDR. Without Peer and a prefix length any prefix will do,
+// as for `ip addr del` of an address alone.
 func (s *Inet) doDelAddr(n *netns.Net, req *netlink.Request) ([]netlink.Message, error) {
 	m := req.Msg.(*netlink.Addr)
 	d := s.Core.DeviceByIndex(n, m.Index)
@@ -113,7 +113,7 @@ func (s *Inet) doDelAddr(n *netns.Net, req *netlink.Request) ([]netlink.Message,
 	switch {
 	case m.Peer.Is4():
 		g.Prefix = netip.PrefixFrom(m.Peer, m.Prefix)
-	case m.Local.Is4() && m.Prefix > 0 && m.Prefix < 32:
+	case m.Local.Is4() && m.Prefix > 0:
 		g.Prefix = netip.PrefixFrom(m.Local, m.Prefix)
 	}
 	return nil, s.DelAddr(d, g)

@@ -137,7 +137,7 @@ func (p *addrParser) finish(op netlink.Op) {
 	if p.peer.IsValid() {
 		m.Peer, m.Prefix = p.peer.Addr(), p.peer.Bits()
 	} else if op == netlink.Del && p.local != "" && !p.length {
-		m.Prefix = m.Local.BitLen()
+		m.Prefix = 0 // any will do
 	}
 	if !m.Local.IsValid() {
 		return

@@ -45,6 +45,7 @@ var neighbours = []norm{
 // packets are frames that are not compared.
 var packets = []norm{
 	{"IGMP", "the model does not have it yet", regexp.MustCompile(`, protocol 2, `), ""},
+	{"ICMP errors about packets from 0.0.0.0", "Linux sends them to itself, as 127.0.0.1; the model sends none", regexp.MustCompile(` of: 0\.0\.0\.0 to `), ""},
 	{"ARP requests to one host", "they are sent when time has passed", regexp.MustCompile(` to (0[02468ace]|[2468ace][02468ace]):\S+ arp 1, `), ""},
 }
 
@@ -56,6 +57,7 @@ var elsewhere = []Exemption{
 	{"MAC addresses drawn by chance", "every lab says all of them"},
 	{"what a tool prints behind \"Usage:\"", "the model's help tells what the model knows"},
 	{"lo with a hardware address, or a neighbour", "the model sends by lo without looking for one"},
+	{"a second question for a neighbour", "Linux's clock runs on while a command is started: on both sides retrans_time_ms is a minute"},
 	{"the two ends of a veth with different MTUs", "a refused frame is told to the sender at once in Linux, who sends no more fragments; the model's is dropped unseen (lab fragments)"},
 	{"names all and default for a device", "Linux's IPv6 refuses them for their sysctls"},
 	{"route get ... iif lo", "a packet made up for the question is none that the Net has sent to itself"},

@@ -30,6 +30,9 @@ func (h *rtcore) newLink(n *netns.Net, req *Request) ([]Message, error) {
 	}
 	d := h.find(in, m)
 	in.Put()
+	if m.Info == "veth" && m.Has&LinkMTU != 0 && checkMTU(m.MTU, core.MinMTU, core.MaxMTU) != nil {
+		return nil, syscall.EINVAL // the kind is asked first (veth_validate)
+	}
 	switch {
 	case d == nil && req.Flags&Create == 0:
 		return nil, syscall.ENODEV
