@@ -103,7 +103,7 @@ func namesSubsystem() conformance.Subsystem[*names] {
 				{Text: "del " + name, Do: func(c call) (string, error) { return "", c.H.del(c.N, name) }},
 			}).Draw(t, "op")
 		},
-		Dump: func(s *names, n *netns.Net) string { return s.dump(n) },
+		Dump: func(c call) string { return c.H.dump(c.N) },
 		Fill: func(c call, i int) error { return c.H.add(c.N, fmt.Sprint("host", i), "") },
 		Gates: []core.GateRow{
 			{Layer: core.LayerNetlink, Entry: "names", Why: "names are keyed by Net"},

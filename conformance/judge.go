@@ -44,26 +44,34 @@ type Judge struct {
 // Judges returns all of them, in the order in which they are told of. The
 // Linux judge works in boxes; where these could not be had, why says so.
 func Judges(boxes *Sandboxes, why error) []Judge {
-	js := []Judge{
-		{"golden", "is the transcript the one on file?", JudgeGolden},
-		{"matrix", "is it the same, to the byte, on every machine?", JudgeMatrix},
-		{"solo", "does a Net see the same without those it has no path to?", JudgeSolo},
-		{"linux", "do Linux's own tools on real namespaces say the same?", func(l *Lab) Finding {
+	return []Judge{
+		judge("golden", "is the transcript the one on file?", JudgeGolden),
+		judge("matrix", "is it the same, to the byte, on every machine?", JudgeMatrix),
+		judge("solo", "does a Net see the same without those it has no path to?", JudgeSolo),
+		judge("linux", "do Linux's own tools on real namespaces say the same?", func(l *Lab) Finding {
 			if why != nil {
 				return skipped(why.Error())
 			}
 			return JudgeLinux(l, boxes)
-		}},
+		}),
 	}
-	for i := range js {
-		of, name := js[i].Of, js[i].Name
-		js[i].Of = func(l *Lab) Finding {
-			f := of(l)
-			f.Judge, f.Lab = name, l
-			return f
-		}
-	}
-	return js
+}
+
+// EveryPlacement returns a matrix judge that tries every placement vector there
+// is, and nothing else: some seconds a lab.
+func EveryPlacement() Judge {
+	return judge("matrix", "is it the same, to the byte, under every placement vector?", func(l *Lab) Finding {
+		return JudgeMatrixOn(l, EveryVector())
+	})
+}
+
+// judge makes one whose findings say whose they are.
+func judge(name, asks string, of func(*Lab) Finding) Judge {
+	return Judge{name, asks, func(l *Lab) Finding {
+		f := of(l)
+		f.Judge, f.Lab = name, l
+		return f
+	}}
 }
 
 // JudgeGolden compares a lab's transcript with the one on file.

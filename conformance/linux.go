@@ -64,7 +64,7 @@ func (k *kernel) close() {
 		k.shut(s)
 	}
 	for _, w := range k.watches {
-		w.close()
+		go w.close() // the kernel waits for its readers before it closes a packet socket
 	}
 	for name := range k.list() {
 		path := filepath.Join(names, name)
@@ -122,9 +122,7 @@ func (k *kernel) do(l lab.Line) (lab.Result, error) {
 		}
 	}
 	k.known = now
-	if r.Exit == 0 {
-		k.calm(l.Words)
-	}
+	k.calm(l.Words) // what has failed may have done something before
 	return r, nil
 }
 

@@ -166,9 +166,6 @@ func choose(n, k int) int {
 // in balance.
 func JudgeMatrix(l *Lab) Finding { return JudgeMatrixOn(l, Variants()) }
 
-// JudgeEvery is JudgeMatrix with every placement vector and nothing else.
-func JudgeEvery(l *Lab) Finding { return JudgeMatrixOn(l, EveryVector()) }
-
 // JudgeMatrixOn is JudgeMatrix on machines of the caller's choice: all others are
 // compared with the first.
 func JudgeMatrixOn(l *Lab, vs []Variant) Finding {

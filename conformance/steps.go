@@ -126,9 +126,10 @@ func (s *Step) Asked() (nets []string) {
 }
 
 // Parts takes the answer of a State apart: a text for each of addresses,
-// routes, rules and neighbours, a line for each value.
-func (s State) Parts() (parts [4]string) {
-	for i, text := range splitArrays(s.Said.Stdout) {
+// routes, rules and neighbours, a line for each value. MAC addresses that the
+// lab's own text does not name were drawn at random.
+func (s State) Parts(text string) (parts [4]string) {
+	for i, text := range splitArrays(lab.Normalise(text, s.Said.Stdout)) {
 		if i == len(parts) {
 			break
 		}

@@ -32,7 +32,7 @@ type Subsystem[H any] struct {
 
 	// Dump lists all that a Net can see, an entry a line, in the order in which
 	// the entries came. Where they stand in another order, Sorted says which.
-	Dump   func(h H, n *netns.Net) string
+	Dump   func(c Call[H]) string
 	Sorted string
 
 	// Fill does the i-th of so many different things that a Net reaches its
@@ -55,6 +55,8 @@ type Op[H any] struct {
 	// Do carries it out and returns what the caller sees: a result, an error or
 	// both. It takes the locks that its entry point takes; none is held.
 	Do func(c Call[H]) (string, error)
+	// Free says that no gate refuses the operation, for it makes nothing.
+	Free bool
 }
 
 // A Call is where an operation is carried out.
@@ -78,7 +80,7 @@ func (c Call[H]) Go(f func()) { c.readers.begin(f) }
 
 // AnyDevice draws the name of a device. A Net of the battery has lo, most have
 // eth0, which leads to eth0 in a partner Net, with 10.0.0.1/24 and 10.0.0.2/24,
-// and one of the partners has nic0, which moves between the two.
+// and one of the partners has nic0, an idle device, which moves between the two.
 func AnyDevice(t *rapid.T) string {
 	return rapid.SampledFrom([]string{"nic0", "eth0", "lo"}).Draw(t, "device")
 }
@@ -87,17 +89,17 @@ func AnyDevice(t *rapid.T) string {
 type check[H any] struct {
 	name string
 	asks string
-	// of says why the check does not apply, "" if it does
+	// skip says why the check does not apply, "" if it does
 	skip func(s *Subsystem[H]) string
 	run  func(b *battery[H], t *rapid.T)
-	// once: what is drawn does not matter enough to look more than a few times
+	// cases are looked at of the 100 that -rapid.checks is by default
 	cases int
 }
 
 // checks returns the battery, in the order in which it is run.
 func checks[H any]() []check[H] {
 	return []check[H]{
-		{"leaks", "does what dies leave memory, goroutines, timers or packets behind?", nil, (*battery[H]).leaks, 1},
+		{"leaks", "does what dies leave memory, goroutines, timers or packets behind?", nil, (*battery[H]).leaks, 2},
 		{"placement", "is it the same, to the byte, wherever the state stands?", nil, (*battery[H]).placement, 60},
 		{"strangers", "does a Net see the same without the Nets it has no link to?", nil, (*battery[H]).strangers, 60},
 		{"dump", "does a dump list the Net's own entries only, in the order in which they came?", nil, (*battery[H]).dump, 30},

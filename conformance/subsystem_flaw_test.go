@@ -258,7 +258,7 @@ func flawedSubsystem(name string) conformance.Subsystem[*flawed] {
 				{Text: "del " + name, Do: func(c call) (string, error) { return "", c.H.del(c, name) }},
 			}).Draw(t, "op")
 		},
-		Dump:  func(s *flawed, n *netns.Net) string { return s.dump(n) },
+		Dump:  func(c call) string { return c.H.dump(c.N) },
 		Fill:  func(c call, i int) error { return c.H.add(c.N, fmt.Sprint("host", i), "") },
 		Gates: plain.Gates,
 	}

@@ -233,7 +233,7 @@ func examine(test string, cases int, prop func(*rapid.T)) string {
 		}()
 		rapid.Check(r, func(t *rapid.T) {
 			runs++
-			if !failing && runs > 1 && (runs-1)*cases/100 == runs*cases/100 {
+			if !failing && (runs-1)*cases%100 >= cases {
 				return
 			}
 			failing = true

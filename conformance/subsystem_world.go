@@ -159,7 +159,7 @@ func (w *world[H]) birth(name string) string {
 	w.m.Sys.Lock()
 	defer w.m.Sys.Unlock()
 	err := w.m.Core.SetUp(w.m.Core.Device(n, "lo"))
-	if err == nil && (name == initial || name == "a" || name == "c") {
+	if err == nil && name != "b" && name != "d" {
 		_, err = w.nic(n, core.DeviceSpec{Addr: wire.MAC{2, 0, 0, 0, 0, 9}})
 	}
 	if err == nil {
@@ -188,7 +188,11 @@ func (sink) Xmit(w *core.Worker, _ *core.Device, p *core.Packet) { w.Release(p) 
 func (w *world[H]) wire(n *netns.Net, name string) error {
 	other, far := n, "eth1"
 	if name != initial {
-		if other = w.net(partners[name]); other == nil {
+		partner, ok := partners[name]
+		if !ok {
+			return nil
+		}
+		if other = w.net(partner); other == nil {
 			return nil
 		}
 		defer other.Put()
@@ -247,7 +251,7 @@ func (w *world[H]) see(name string) string {
 		return "no such namespace"
 	}
 	defer n.Put()
-	return w.b.Dump(w.h, n)
+	return w.b.Dump(w.call(n))
 }
 
 // numbers returns what a Net is given next: a random number, and the index of a

@@ -222,6 +222,9 @@ func (s *Stack) newNeighbour(n *netns.Net, d *Device, a netip.Addr, now time.Dur
 	if nb, ok := s.neigh.Get(n, k); ok {
 		return nb, nil
 	}
+	if a.Is4() && d.Flags()&FlagLoopback != 0 && !a.IsUnspecified() { // all are one there (arp_constructor)
+		return s.newNeighbour(n, d, netip.IPv4Unspecified(), now, exempt)
+	}
 	f := familyIndex(familyOf(a))
 	ops, home := s.neighOps[f], s.neighs.Own(n)
 	if ops == nil {

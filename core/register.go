@@ -276,6 +276,7 @@ func (s *Stack) exit(n *netns.Net) {
 	for s.left < len(s.leaving) && s.leaving[s.left].net == n {
 		d := s.leaving[s.left].dev
 		s.leaving[s.left] = leaver{}
+		//tagvet:allow netless the place in a batch of dying Nets, under rtnl
 		s.left++
 		s.finish(d)
 		if d.real && d.Net() == n {
@@ -285,6 +286,7 @@ func (s *Stack) exit(n *netns.Net) {
 		}
 	}
 	if s.left == len(s.leaving) {
+		//tagvet:allow netless the same: all of the batch are finished
 		s.leaving, s.left = s.leaving[:0], 0
 		clear(s.gone)
 	}
@@ -294,6 +296,7 @@ func (s *Stack) exit(n *netns.Net) {
 // its own is taken there: dev and its old index or, if that is taken too, dev and
 // the first free number. Linux: default_device_exit_net.
 func (s *Stack) goHome(d *Device) {
+	//tagvet:allow netless a NIC goes home when its Net dies
 	to := s.Sys.Init()
 	if to == nil || to == d.Net() {
 		return

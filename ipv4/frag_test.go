@@ -210,44 +210,44 @@ func TestReassemblyECN(t *testing.T) {
 
 // TestReassemblyOracle compares with a map of bytes, for pieces that agree:
 // whatever their order and repetition, what comes out is what was sent.
-func TestReassemblyOracle(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		place := rapid.SampledFrom(placements).Draw(t, "place")
-		m := newMachine(t, place)
-		s := newSite(m)
-		got := collect(m)
-		payload := rapid.SliceOfN(rapid.Byte(), 16, 400).Draw(t, "payload")
-		payload = payload[:len(payload)/8*8]
-		var cuts []piece
-		for at := 0; at < len(payload)/8; {
-			end := min(at+rapid.IntRange(1, 12).Draw(t, "units"), len(payload)/8)
-			cuts = append(cuts, piece{at, end, end < len(payload)/8})
-			at = end
+func TestReassemblyOracle(t *testing.T) { rapid.Check(t, reassemblyOracle) }
+
+func reassemblyOracle(t *rapid.T) {
+	place := rapid.SampledFrom(placements).Draw(t, "place")
+	m := newMachine(t, place)
+	s := newSite(m)
+	got := collect(m)
+	payload := rapid.SliceOfN(rapid.Byte(), 16, 400).Draw(t, "payload")
+	payload = payload[:len(payload)/8*8]
+	var cuts []piece
+	for at := 0; at < len(payload)/8; {
+		end := min(at+rapid.IntRange(1, 12).Draw(t, "units"), len(payload)/8)
+		cuts = append(cuts, piece{at, end, end < len(payload)/8})
+		at = end
+	}
+	have, want := map[int]bool{}, 0
+	order := append(rapid.Permutation(cuts).Draw(t, "order"), rapid.SliceOf(rapid.SampledFrom(cuts)).Draw(t, "again")...)
+	order = rapid.Permutation(order).Draw(t, "mixed")
+	for _, c := range order {
+		s.inject(s.in, c.packet(payload))
+		have[c.off] = true
+		if len(have) == len(cuts) {
+			want++
+			clear(have)
 		}
-		have, want := map[int]bool{}, 0
-		order := append(rapid.Permutation(cuts).Draw(t, "order"), rapid.SliceOf(rapid.SampledFrom(cuts)).Draw(t, "again")...)
-		order = rapid.Permutation(order).Draw(t, "mixed")
-		for _, c := range order {
-			s.inject(s.in, c.packet(payload))
-			have[c.off] = true
-			if len(have) == len(cuts) {
-				want++
-				clear(have)
-			}
+	}
+	if len(cuts) == 1 {
+		want = len(order)
+	}
+	if len(*got) != want {
+		t.Fatalf("%v: %d datagrams, want %d", order, len(*got), want)
+	}
+	for _, b := range *got {
+		if !bytes.Equal(b, payload) {
+			t.Fatalf("%v: %x, want %x", order, b, payload)
 		}
-		if len(cuts) == 1 {
-			want = len(order)
-		}
-		if len(*got) != want {
-			t.Fatalf("%v: %d datagrams, want %d", order, len(*got), want)
-		}
-		for _, b := range *got {
-			if !bytes.Equal(b, payload) {
-				t.Fatalf("%v: %x, want %x", order, b, payload)
-			}
-		}
-		m.balance()
-	})
+	}
+	m.balance()
 }
 
 // TestFragmentRoundTrip: what one Net cuts, another joins, at any MTU and with

@@ -69,7 +69,7 @@ func (s *Inet) getOutput(n *netns.Net, fl *fib.Flow, uid uint32, out *netlink.Ro
 	}
 	out.Has, out.UID = out.Has|netlink.RouteUID, uid
 	out.OIF = rt.Dev.Index()
-	if rt.Result.Hop != nil && rt.Result.Hop.Gw.IsValid() {
+	if rt.Result.Hop != nil && rt.Result.Hop.Gw.IsValid() && rt.Result.Hop.Scope == fib.Link {
 		out.Gateway = rt.Gateway
 	}
 	if rt.Src.IsValid() && !rt.Src.IsUnspecified() && rt.Src != fl.Src {
@@ -85,8 +85,8 @@ func (s *Inet) getOutput(n *netns.Net, fl *fib.Flow, uid uint32, out *netlink.Ro
 		out.Flags |= routeMulticast
 	}
 	if rt.Local {
-		out.Flags |= routeLocal
-		if !rt.Broadcast && !rt.Multicast {
+		out.Flags |= routeLocal // of all that goes by lo
+		if !rt.Broadcast && !rt.Multicast && (rt.Result.Type == fib.Local || rt.Result.Hop == nil && fl.Oif == 0) {
 			out.Type = unix.RTN_LOCAL
 		}
 	}
@@ -137,7 +137,10 @@ func (s *Inet) getInput(n *netns.Net, m *netlink.Route, fl *fib.Flow, out *netli
 		out.OIF = loopbackIndex
 		out.Flags |= routeLocal
 	} else if r.res.Hop != nil {
-		out.OIF, out.Gateway = r.res.Hop.Dev.Index(), r.res.Hop.Gw
+		out.OIF = r.res.Hop.Dev.Index()
+		if r.res.Hop.Scope == fib.Link {
+			out.Gateway = r.res.Hop.Gw
+		}
 	}
 	if r.flags&flagBroadcast != 0 {
 		out.Flags |= routeBroadcast

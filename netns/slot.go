@@ -200,6 +200,7 @@ type subsystem struct {
 	preExit func(*Net)
 	exit    func(*Net)
 	fault   error // under rtnl; see FailEnter
+
 	// of a tagged table
 	entries   func() int
 	entriesOf func(*Net) int

@@ -29,6 +29,7 @@ func commands() []command {
 		{"sysctl", "...", "the same, as sysctl", oneShot("sysctl")},
 		{"ping", "...", "the same, as ping", oneShot("ping")},
 		{"probe", "...", "the same: UDP, raw frames, captures, the ledger", oneShot("probe")},
+		{"vet", "[flags] [PACKAGE...]", "find in sources what breaks isolation: the linter for tags", vet},
 		{"bench", "[--quick] [--json] [NAME...]", "measure this computer", benchmark},
 		{"gates", "", "print the table of gates", gates},
 		{"places", "[--place S=P]...", "print where each subsystem's state stands", places},

@@ -54,7 +54,11 @@ func soakRun(args []string) int {
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	fmt.Printf("soak: seed %d, %d workers, %v\n", c.Seed, c.Workers, c.Place)
+	fmt.Printf("soak: seed %d, %d workers, placements", c.Seed, c.Workers)
+	for _, row := range c.Place.Rows() {
+		fmt.Printf(" %s=%v", row.Word, row.Place)
+	}
+	fmt.Println()
 	r, err := soak.Run(ctx, soak.Config{Machine: c, For: *long, Kernel: linux.Inside() && !*memory, Out: os.Stdout})
 	if err != nil {
 		return fail(err)

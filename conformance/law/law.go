@@ -3,6 +3,8 @@
 // share addresses, names and numbers, lets commands drawn at random loose on
 // it, and looks. The laws know nothing of any particular bug: what they can find
 // is shown by the mutants, and by the bugs nobody has planted.
+//
+//tagvet:outdoors it looks at whole machines from above, all their Nets at once
 package law
 
 import (

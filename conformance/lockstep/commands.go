@@ -53,7 +53,7 @@ func addVeth(w *world) {
 		}
 		at = " netns " + far
 	}
-	w.do("%s link add %s%s address %s type veth peer name %s address %s%s", ip(net), v, mtu, mac(v), p, mac(p), at)
+	w.do("%s link add %s%s address %s type veth peer name %s%s address %s%s", ip(net), v, mtu, mac(v), p, mtu, mac(p), at)
 	if taken || !slices.Contains(w.nets, net) || !slices.Contains(w.nets, far) || mtu != "" {
 		return
 	}
@@ -118,9 +118,19 @@ func delLink(w *world) {
 func setLink(w *world) {
 	net := w.net()
 	name := w.some(net)
-	w.do("%s link set %s %s", ip(net), name, one(w, "mtu 1400", "mtu 600", "mtu 68", "mtu 67", "mtu 1500", "mtu 9000", "mtu 65536",
+	if name == "lo" && w.chance(90) {
+		name = "v0"
+	}
+	how := one(w, "mtu 1400", "mtu 600", "mtu 68", "mtu 67", "mtu 1500", "mtu 9000", "mtu 65536",
 		"arp off", "arp on", "address 02:00:00:00:00:77", "address 03:00:00:00:00:01", "address 00:00:00:00:00:00", "txqueuelen 10", "multicast off", "promisc on", "promisc off",
-		"alias text", "alias ''", "group 5", "allmulticast on"))
+		"alias text", "alias ''", "group 5", "allmulticast on")
+	if name == "lo" && strings.HasPrefix(how, "address") {
+		return
+	}
+	w.do("%s link set %s %s", ip(net), name, how)
+	if d := w.find(net, name); d != nil && d.peer != nil && strings.HasPrefix(how, "mtu") {
+		w.do("%s link set %s %s", ip(d.peer.net), d.peer.name, how)
+	}
 }
 
 func moveLink(w *world) {
@@ -136,9 +146,6 @@ func moveLink(w *world) {
 		name = one(w, "x0", "v0", "lo", "v%d", "br0")
 		more = " name " + name
 	}
-	if w.chance(10) {
-		more += " up"
-	}
 	w.do("%s link set %s netns %s%s", ip(d.net), d.name, to, more)
 	if !slices.Contains(w.nets, to) || w.find(to, name) != nil || d.kind == "bridge" || to == d.net || more != "" {
 		return
@@ -153,7 +160,7 @@ func rename(w *world) {
 			return
 		}
 	}
-	to := one(w, "x0", "v0", "w2", "v1", "a.b", "lo", "averylongdevicename", "all", "x%d")
+	to := one(w, "x0", "v0", "w2", "v1", "a.b", "lo", "averylongdevicename", "x%d")
 	w.do("%s link set %s name %s", ip(d.net), d.name, to)
 	if (to == "x0" || to == "v0" || to == "w2" || to == "v1") && w.find(d.net, to) == nil {
 		d.name = to
@@ -268,14 +275,15 @@ func addRoute(w *world) {
 
 func delRoute(w *world) {
 	net := w.net()
-	if len(w.route) > 0 && !w.chance(25) {
-		e := one(w, w.route...)
-		w.do("%s route del %s", ip(e.net), e.text)
-		return
+	for _, e := range w.route {
+		if e.what == "route" && w.chance(40) {
+			w.do("%s route del %s", ip(e.net), e.text)
+			return
+		}
 	}
 	switch w.upTo(4) {
 	case 0:
-		w.do("%s route flush %s", ip(net), one(w, "table 7", "cache", "10.9.0.0/16", "root 10.0.0.0/8", "dev "+w.some(net), "proto kernel"))
+		w.do("%s route flush %s", ip(net), one(w, "table 7", "10.9.0.0/16", "root 10.0.0.0/8", "dev "+w.some(net), "proto kernel"))
 	case 1:
 		w.do("%s route del 10.0.%d.0/24", ip(net), one(w, subnets...))
 	default:
@@ -292,7 +300,9 @@ func getRoute(w *world) {
 	case 1:
 		more = " oif " + w.some(net)
 	case 2:
-		more = " from " + w.host() + " iif " + w.some(net)
+		if dev := w.some(net); dev != "lo" {
+			more = " from " + w.host() + " iif " + dev
+		}
 	case 3:
 		more = " mark " + one(w, "1", "2")
 	case 4:
@@ -360,22 +370,22 @@ func setNeigh(w *world) {
 	}
 	verb := one(w, "add", "add", "replace", "replace", "change")
 	if w.chance(15) {
-		w.do("%s neigh %s proxy %s dev %s", ip(net), verb, w.host(), w.some(net))
+		w.do("%s neigh %s proxy %s dev %s", ip(net), verb, w.host(), w.wire(net))
 		return
 	}
-	w.do("%s neigh %s %s%s dev %s", ip(net), verb, w.host(), what, w.some(net))
+	w.do("%s neigh %s %s%s dev %s", ip(net), verb, w.host(), what, w.wire(net))
 }
 
 func delNeigh(w *world) {
 	net := w.net()
 	switch w.upTo(5) {
 	case 0:
-		w.do("%s neigh flush dev %s", ip(net), w.some(net))
+		w.do("%s neigh flush dev %s", ip(net), w.wire(net))
 	case 1:
-		w.do("%s neigh get %s dev %s", ip(net), w.host(), w.some(net))
+		w.do("%s neigh get %s dev %s", ip(net), w.host(), w.wire(net))
 	case 2:
 		w.do("%s neigh show proxy", ip(net))
 	default:
-		w.do("%s neigh del %s dev %s", ip(net), w.host(), w.some(net))
+		w.do("%s neigh del %s dev %s", ip(net), w.host(), w.wire(net))
 	}
 }

@@ -64,7 +64,7 @@ func Compare(text string, model, linux []conformance.Step) *Disagreement {
 		if d.Diff = conformance.DiffLines(said(text, a), said(text, b)); d.Diff != nil {
 			return d
 		}
-		if stateDiffers(d, a, b) || wiresDiffer(d, a, b) {
+		if stateDiffers(d, text, a, b) || wiresDiffer(d, a, b) {
 			return d
 		}
 	}
@@ -75,12 +75,18 @@ func Compare(text string, model, linux []conformance.Step) *Disagreement {
 }
 
 func said(text string, s *conformance.Step) []string {
-	return excuse(conformance.Comparable(text, s.Said), sayings)
+	lines := conformance.Comparable(text, s.Said)
+	for i, l := range lines {
+		if strings.HasPrefix(strings.TrimSpace(l), "Usage:") { // see elsewhere
+			return lines[:i]
+		}
+	}
+	return excuse(lines, sayings)
 }
 
-func stateDiffers(d *Disagreement, a, b *conformance.Step) bool {
+func stateDiffers(d *Disagreement, text string, a, b *conformance.Step) bool {
 	for i := range min(len(a.States), len(b.States)) {
-		x, y := a.States[i].Parts(), b.States[i].Parts()
+		x, y := a.States[i].Parts(text), b.States[i].Parts(text)
 		for part, name := range parts {
 			d.Net, d.What = a.States[i].Net, name
 			if d.Diff = conformance.DiffLines(state(x[part], part), state(y[part], part)); d.Diff != nil {

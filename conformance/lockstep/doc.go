@@ -6,4 +6,6 @@
 //
 // [Draw] makes the lab of a seed, [Compare] finds where two runs part,
 // [Run] does this over and over, in several sandboxes at once.
+//
+//tagvet:outdoors it runs machines and the real kernel side by side
 package lockstep

@@ -31,6 +31,8 @@ type norm struct {
 var sayings = []norm{}
 
 var states = []norm{
+	{"whether a device without carrier is DOWN or LOWERLAYERDOWN", "Linux asks whichever device has the peer's number in its own namespace, at the time when the carrier went (default_operstate)",
+		regexp.MustCompile(`operstate="LOWERLAYERDOWN"`), `operstate="DOWN"`},
 	{"qdisc, qlen", "a distribution chooses them", regexp.MustCompile(`^.* (qdisc|txqlen)=.*$`), ""},
 }
 
@@ -52,6 +54,14 @@ var elsewhere = []Exemption{
 	{"the order of frames on one wire within a step, and at which step ARP asks", "softirqs and timers"},
 	{"devices' counters", "they follow from the frames, which are compared, and from IGMP and timers, which are not"},
 	{"MAC addresses drawn by chance", "every lab says all of them"},
+	{"what a tool prints behind \"Usage:\"", "the model's help tells what the model knows"},
+	{"lo with a hardware address, or a neighbour", "the model sends by lo without looking for one"},
+	{"the two ends of a veth with different MTUs", "a refused frame is told to the sender at once in Linux, who sends no more fragments; the model's is dropped unseen (lab fragments)"},
+	{"names all and default for a device", "Linux's IPv6 refuses them for their sysctls"},
+	{"route get ... iif lo", "a packet made up for the question is none that the Net has sent to itself"},
+	{"arp_notify on lo", "Linux announces lo's addresses to itself, by ARP of hardware type 772"},
+	{"a device that moves and comes up in one command", "linkwatch: nobody may have noticed that its carrier was gone"},
+	{"link-layer addresses that are not Ethernet's", "the model's messages have six octets for them"},
 	{"IPv6, TCP, qdiscs, netfilter", "the model does not have them yet"},
 }
 

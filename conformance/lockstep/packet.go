@@ -43,8 +43,8 @@ var mistakes = []string{
 	"ip link add type veth", "ip link set", "ip link set lo mtu", "ip addr add", "ip addr add 10.0.0.1/33 dev lo", "ip addr add 10.0.0/24 dev lo",
 	"ip route add", "ip route add default", "ip route add default via", "ip route add 10.0.0.1/24 dev lo", "ip route add 10.9.0.0/16 via 10.0.0.300",
 	"ip route add 10.9.0.0/16 dev lo table 0", "ip route add 10.9.0.0/16 dev lo nonsense", "ip rule add pref x", "ip rule add table 7 goto 3", "ip rule add from 10.0.0.0/40",
-	"ip neigh add 10.0.0.1", "ip neigh add dev lo", "ip neigh add 10.0.0.9 lladdr 02:00 dev lo", "ip netns", "ip netns del nowhere", "ip netns exec nowhere ip link",
-	"ip link add x0 type nonsense", "ip link add br0 type bridge nonsense 1", "ip link del nodev", "ip link set lo up down", "ip link set nodev up", "ip frobnicate",
+	"ip neigh add 10.0.0.1", "ip neigh add dev lo", "ip netns", "ip netns del nowhere", "ip netns exec nowhere ip link",
+	"ip link add x0 type nonsense", "ip link del nodev", "ip link set lo up down", "ip link set nodev up", "ip frobnicate",
 	"ip link set lo name lo", "ip link set lo master lo", "ip link set lo netns nowhere", "ip addr add 10.0.0.1/24 dev lo dev lo", "ip addr del 10.0.0.1/24",
 	"ip route get", "ip route get 10.0.0.300", "ip route del", "ip route change 10.9.0.0/16 dev lo", "ip link add lo type bridge", "ip route show table nonsense",
 }

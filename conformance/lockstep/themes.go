@@ -51,9 +51,7 @@ func narrowSetup(w *world) {
 	chainSetup(w)
 	mtu := one(w, 600, 1000, 1280, 1400)
 	w.do("ip -n b link set v1 mtu %d", mtu)
-	if w.chance(80) {
-		w.do("ip -n c link set w1 mtu %d", mtu)
-	}
+	w.do("ip -n c link set w1 mtu %d", mtu)
 }
 
 // bridgeSetup puts a bridge in a Net, with a port to each of two others.

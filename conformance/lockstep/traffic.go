@@ -3,6 +3,7 @@ package lockstep
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 func setSysctl(w *world) {
@@ -17,6 +18,9 @@ func setSysctl(w *world) {
 		"net.ipv4.conf.D.promote_secondaries=1", "net.ipv4.conf.all.promote_secondaries=1", "net.ipv4.conf.D.arp_notify=1", "net.ipv4.conf.D.arp_accept=1",
 		"net.ipv4.conf.D.bc_forwarding=1", "net.ipv4.conf.D.ignore_routes_with_linkdown=1", "net.ipv4.conf.D.accept_source_route=0", "net.ipv4.conf.D.shared_media=0",
 		"net.ipv4.neigh.D.base_reachable_time_ms=10000", "net.ipv4.ip_no_pmtu_disc=1", "net.ipv4.nonsense=1", "net.ipv4.ip_default_ttl=0", "net.ipv4.conf.D.rp_filter=x")
+	if dev == "lo" {
+		key = strings.ReplaceAll(key, "D.arp_notify", "all.nothing")
+	}
 	for i := range key {
 		if key[i] == 'D' {
 			key = key[:i] + dev + key[i+1:]

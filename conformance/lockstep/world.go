@@ -46,18 +46,41 @@ var (
 // do adds a command.
 func (w *world) do(format string, a ...any) { w.lines = append(w.lines, fmt.Sprintf(format, a...)) }
 
+// below draws a number under n, each as often as the others: rapid's own ranges
+// and samples favour the first ones, for the sake of its shrinking, which is
+// not used here.
+func (w *world) below(n int) int {
+	if n < 1 {
+		return 0
+	}
+	v := 0
+	for range 16 {
+		v *= 2
+		if coin.Draw(w.t, "coin") {
+			v++
+		}
+	}
+	return v % n
+}
+
+var coin = rapid.Bool()
+
 // one draws one of a list.
-func one[T any](w *world, list ...T) T { return rapid.SampledFrom(list).Draw(w.t, "one") }
+func one[T any](w *world, list ...T) T { return list[w.below(len(list))] }
 
 // chance is true in n of 100 draws.
-func (w *world) chance(n int) bool { return rapid.IntRange(0, 99).Draw(w.t, "chance") < n }
+func (w *world) chance(n int) bool { return w.below(100) < n }
 
-func (w *world) upTo(n int) int { return rapid.IntRange(0, n).Draw(w.t, "number") }
+// upTo draws a number from 0 to n.
+func (w *world) upTo(n int) int { return w.below(n + 1) }
 
 // net draws a Net: mostly one that there is.
 func (w *world) net() string {
 	if w.chance(3) {
 		return one(w, append(netNames, "nowhere")...)
+	}
+	if d := w.dev(func(d *device) bool { return d.kind != "lo" }); d != nil && w.chance(80) {
+		return d.net // where there is something to do
 	}
 	return one(w, w.nets...)
 }
@@ -82,6 +105,14 @@ func (w *world) some(net string) string {
 		return d.name
 	}
 	return one(w, "v0", "w1", "br0", "lo", "lo", "nodev")
+}
+
+// wire is some, but not lo.
+func (w *world) wire(net string) string {
+	if name := w.some(net); name != "lo" {
+		return name
+	}
+	return "v0"
 }
 
 func (w *world) find(net, name string) *device {

@@ -7,4 +7,6 @@
 // machine that runs by the wall clock, for as long as asked, on which crews
 // throw frames, make and destroy namespaces, pull NICs and change everything
 // that can be changed, while bystanders talk and must not notice.
+//
+//tagvet:outdoors it runs a machine by the wall clock
 package soak

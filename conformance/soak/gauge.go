@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"nsmodel/core"
 	"nsmodel/netns"
 )
 
@@ -84,7 +85,9 @@ func (o *ordeal) watch(ctx context.Context, start time.Time) (ps []Plateau) {
 			second = at.Truncate(time.Second) + time.Second
 		}
 		if at >= next || at >= o.c.For {
-			ps = append(ps, o.plateau(start))
+			p := o.plateau(start)
+			ps = append(ps, p)
+			fmt.Fprintf(o.c.Out, "soak: standing still after %.0f s: %v\n", p.At.Seconds(), p.Gauge)
 			if next += step; at >= o.c.For {
 				return ps
 			}
@@ -157,7 +160,11 @@ func (o *ordeal) plateau(start time.Time) Plateau {
 // rest waits until nothing is under way any more.
 func (o *ordeal) rest() {
 	var bad string
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	most := 15 * time.Second
+	if o.hurry {
+		most = 100 * time.Millisecond
+	}
+	for end := time.Now().Add(most); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		want := netns.Census{Living: o.living, Memory: o.living}
 		switch c, readers := o.m.Sys.Census(), o.readers.Load(); {
 		case readers != 0:
@@ -197,11 +204,37 @@ func (o *ordeal) after(before Gauge) (g Gauge) {
 	return g
 }
 
+// fillPools makes the packet pools as full as they can become, so that a heap
+// that grows does not grow for them: those of as many process contexts as there
+// may be at once, and what they share.
+func (o *ordeal) fillPools() {
+	var contexts [24]*core.Worker
+	var out [len(contexts)][]*core.Packet
+	for i := range contexts {
+		contexts[i] = o.m.Core.Enter()
+		for k := range 600 {
+			size := 100
+			if k < 4 {
+				size = 60000
+			}
+			out[i] = append(out[i], contexts[i].NewFrame(size))
+		}
+	}
+	for i, w := range contexts {
+		for _, p := range out[i] {
+			w.Drop(p, core.NotSpecified)
+		}
+	}
+	for _, w := range contexts {
+		w.Leave()
+	}
+}
+
 // What memory may grow between the early plateaus and the late ones. The heap
-// is exact but for what tables and pools keep for the next time; resident memory
-// is what the runtime has asked for at its worst moment.
+// is exact but for what tables and workers keep for the next time; resident
+// memory is what the runtime has asked for at its worst moment.
 const (
-	heapGrows, heapSlack = 1.05, 256 << 10
+	heapGrows, heapSlack = 1.05, 1 << 20
 	rssGrows, rssSlack   = 1.25, 16 << 20
 )
 

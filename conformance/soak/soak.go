@@ -79,6 +79,8 @@ type ordeal struct {
 	wg   sync.WaitGroup
 	over chan struct{} // closed when the crews are to go home
 
+	hurry bool // a test that waits for what never comes does not wait for long
+
 	frames, nets, flaps, exchanges, commands atomic.Uint64
 	readers                                  atomic.Int64 // that wait in sockets
 	serial                                   atomic.Uint64
@@ -173,6 +175,7 @@ func (o *ordeal) build() (err error) {
 	o.host.Live = true
 	o.host.Create = func(string) (io.WriteCloser, error) { return nowhere{io.Discard}, nil }
 	o.in = lab.New(o.host)
+	o.fillPools()
 	if _, err = run(o.in, innocents); err != nil {
 		return err
 	}

@@ -90,6 +90,8 @@ type linkExtra struct {
 }
 
 // The usual ones, constant, by 2*carrier + wasUp.
+//
+//tagvet:allow pkgstate published, never patched: mark replaces what a device points at
 var usualExtra = [4]linkExtra{{}, {wasUp: true}, {carrier: true}, {wasUp: true, carrier: true}}
 
 func (h *rtcore) extra(d *core.Device) linkExtra {

@@ -151,13 +151,13 @@ func (h *rtcore) finishLink(n *netns.Net, d *core.Device, m *Link) error {
 	return nil
 }
 
-// linkSpec turns what was said of a new device into core's words. Of a peer
-// Linux checks the MTU too, but has no sentence for it.
+// linkSpec turns what was said of a new device into core's words. Of a veth and
+// of a peer Linux checks the MTU too, but has no sentence for it (veth_validate).
 func (h *rtcore) linkSpec(m *Link, peer bool) (core.LinkSpec, error) {
 	spec := core.LinkSpec{Name: m.Name, Index: m.Index}
 	if m.Has&LinkMTU != 0 {
 		if err := checkMTU(m.MTU, core.MinMTU, core.MaxMTU); err != nil {
-			if peer {
+			if peer || m.Info == "veth" {
 				err = syscall.EINVAL
 			}
 			return spec, err
