@@ -27,9 +27,6 @@ const initial = "init"
 // linked with nobody.
 var partners = map[string]string{"a": "b", "b": "a", "c": "d", "d": "c"}
 
-// group says which Nets a Net is linked with: those of the same group.
-func group(net string) int { return strings.Index("abcd", net[:1]) / 2 }
-
 // A shape is how one machine of the battery is built.
 type shape struct {
 	Variant

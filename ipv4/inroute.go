@@ -51,7 +51,7 @@ func (s *Inet) routeInput(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device,
 	res, err := s.FIB.Lookup(p.Net(), &fl)
 	if err != nil {
 		if r.err = err.(syscall.Errno); !in.Forwarding() {
-			r.err = syscall.EHOSTUNREACH
+			r.err = syscall.EHOSTUNREACH // whatever the route says
 		}
 		return 0
 	}

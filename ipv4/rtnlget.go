@@ -120,11 +120,8 @@ func (s *Inet) getInput(n *netns.Net, m *netlink.Route, fl *fib.Flow, out *netli
 	p.Dev, p.InIndex, p.Mark, p.Type = d, d.Index(), fl.Mark, core.ToHost
 	p.SetL3(0)
 	var r inRoute
-	if why := s.routeInput(p, wire.IPv4(b), dst, dev, &r); why != 0 {
-		if why == core.ReversePath {
-			return fib.Result{}, syscall.EXDEV
-		}
-		return fib.Result{}, syscall.EINVAL
+	if s.routeInput(p, wire.IPv4(b), dst, dev, &r) != 0 {
+		return fib.Result{}, syscall.EINVAL // whatever the reason: Linux 6.18
 	}
 	if r.err != 0 {
 		return fib.Result{}, r.err

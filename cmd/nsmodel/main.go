@@ -31,6 +31,7 @@ func commands() []command {
 		{"probe", "...", "the same: UDP, raw frames, captures, the ledger", oneShot("probe")},
 		{"vet", "[flags] [PACKAGE...]", "find in sources what breaks isolation: the linter for tags", vet},
 		{"bench", "[--quick] [--json] [NAME...]", "measure this computer", benchmark},
+		{"explore", "[flags] [SCENE...]", "try the interleavings of lifecycle scenes on the code", exploreRun},
 		{"gates", "", "print the table of gates", gates},
 		{"places", "[--place S=P]...", "print where each subsystem's state stands", places},
 	}

@@ -2,7 +2,6 @@ package explore
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,13 +16,6 @@ import (
 
 	"nsmodel/conformance/explore/step"
 )
-
-// A Scene is a scenario, as the explorer lists it.
-type Scene struct {
-	Name  string `json:"name"`
-	Tells string `json:"tells"`
-	Bound int    `json:"bound"`
-}
 
 // A Report is what became of one scene.
 type Report struct {
@@ -125,23 +117,6 @@ type Options struct {
 	Time     time.Duration // for each scene and bound; 0: any
 	Schedule string        // run this one alone
 	Progress func(line string)
-}
-
-// Scenes lists the scenarios.
-func (x *Explorer) Scenes() (list []Scene, err error) {
-	out, err := exec.Command(x.program, "-list").Output()
-	if err != nil {
-		return nil, err
-	}
-	d := json.NewDecoder(bytes.NewReader(out))
-	for d.More() {
-		var s Scene
-		if err := d.Decode(&s); err != nil {
-			return nil, err
-		}
-		list = append(list, s)
-	}
-	return list, nil
 }
 
 // Run tries the schedules and hands over each scene's report when it is there. A

@@ -22,7 +22,11 @@ type Line struct {
 	Call  string // what the task had called, outermost first
 	Words string
 	Where string // file:line
-	More  int    // steps that followed and that nobody else noticed
+	More  int    // steps that followed and are not told
+	// Between says that those are the middle of a long stretch, else nobody noticed them.
+	Between bool
+
+	milestone bool
 }
 
 // Found reports whether there is something to tell.
@@ -50,7 +54,10 @@ func (s Story) String() string {
 			number++
 			fmt.Fprintf(&b, " %4d  %-66s %s\n", number, l.Words, l.Where)
 		}
-		if l.More > 0 {
+		switch {
+		case l.Between:
+			fmt.Fprintf(&b, "       ... %s\n", count(l.More, "step", "in between"))
+		case l.More > 0:
 			fmt.Fprintf(&b, "       ... %s\n", count(l.More, "step", "that no other task notices"))
 		}
 	}
@@ -77,7 +84,52 @@ func count(n int, one, rest string) string {
 // sources are that its steps are quoted from.
 func Tell(root string, r Report) Story {
 	t := teller{Report: r, root: root, files: map[string][]string{}, shared: sharedSteps(r.Events)}
-	return Story{Report: r, Lines: t.lines()}
+	return Story{Report: r, Lines: shorten(t.lines())}
+}
+
+// A stretch of one task is told with at most so many lines: those where it begins, and
+// those before it is overtaken or ends, where the reasons are.
+const (
+	stretchHead = 6
+	stretchTail = 9
+)
+
+// shorten leaves out the middle of long stretches.
+func shorten(lines []Line) (list []Line) {
+	for len(lines) > 0 {
+		k := 1
+		for k < len(lines) && lines[k].Task == lines[0].Task {
+			k++
+		}
+		stretch := lines[:k]
+		lines = lines[k:]
+		if k <= stretchHead+stretchTail {
+			list = append(list, stretch...)
+			continue
+		}
+		list = append(list, stretch[:stretchHead]...)
+		gap := Line{Task: stretch[0].Task, Between: true}
+		for _, l := range stretch[stretchHead : k-stretchTail] {
+			if l.milestone {
+				if gap.More > 0 {
+					list = append(list, gap)
+				}
+				gap.More = l.More
+				l.More = 0
+				list = append(list, l)
+				continue
+			}
+			gap.More += l.More
+			if l.Words != "" {
+				gap.More++
+			}
+		}
+		if gap.More > 0 {
+			list = append(list, gap)
+		}
+		list = append(list, stretch[k-stretchTail:]...)
+	}
+	return list
 }
 
 // A teller puts steps into words.
@@ -130,8 +182,11 @@ func (t *teller) lines() (list []Line) {
 		if fresh {
 			row = 0
 		}
-		if words, ok := t.words(e); ok && (t.shared[i] && row < mostInARow || ends || e.Op.Kind == step.Pause) {
-			list = append(list, Line{Task: name, Call: call, Words: words, Where: t.where(e)})
+		words, ok := t.words(e)
+		words, milestone := strings.CutPrefix(words, "!")
+		again := len(list) > 0 && list[len(list)-1].Task == name && list[len(list)-1].Words == words
+		if ok && !again && (t.shared[i] && row < mostInARow || ends || milestone) {
+			list = append(list, Line{Task: name, Call: call, Words: words, Where: t.where(e), milestone: milestone})
 			row++
 			held = 0
 			continue
@@ -204,10 +259,21 @@ func (t *teller) where(e step.Event) string {
 	return fmt.Sprintf("%s:%d", filepath.ToSlash(f.File), f.Line)
 }
 
-var operation = regexp.MustCompile(`[&*]*([\w.()\[\]*]*\w[\w.()\[\]*]*)\.(Load|Store|Add|Swap|CompareAndSwap|Lock|Wait|Signal|Broadcast)\(`)
+// operand is what stands before the dot of an operation.
+const operand = `([A-Za-z_][\w.]*(?:(?:\([^()]*\)|\[[^\[\]]*\])[\w.]*)*)\.`
+
+var operations = [...]*regexp.Regexp{
+	step.Read:   regexp.MustCompile(operand + `Load\(`),
+	step.Write:  regexp.MustCompile(operand + `(?:Store|Add|Swap|CompareAndSwap|TryLock|Done)\(`),
+	step.Blind:  regexp.MustCompile(operand + `Add\(`),
+	step.Lock:   regexp.MustCompile(operand + `(?:Lock|Wait)\(`),
+	step.Wait:   regexp.MustCompile(operand + `Wait\(`),
+	step.Signal: regexp.MustCompile(operand + `(?:Signal|Broadcast)\(`),
+	step.Pause:  nil,
+}
 
 // expression returns what the step's line calls the object, or "".
-func (t *teller) expression(f step.Frame) string {
+func (t *teller) expression(f step.Frame, k step.Kind) string {
 	lines, ok := t.files[f.File]
 	if !ok {
 		b, err := os.ReadFile(f.File)
@@ -216,10 +282,10 @@ func (t *teller) expression(f step.Frame) string {
 		}
 		t.files[f.File] = lines
 	}
-	if f.Line < 1 || f.Line > len(lines) {
+	if f.Line < 1 || f.Line > len(lines) || operations[k] == nil {
 		return ""
 	}
-	if m := operation.FindStringSubmatch(lines[f.Line-1]); m != nil {
+	if m := operations[k].FindStringSubmatch(lines[f.Line-1]); m != nil {
 		return m[1]
 	}
 	return ""

@@ -43,6 +43,8 @@ func All() []Law {
 		{1, "schedule", "so is who moves a packet, and when", scheduleIsInvisible},
 		{2, "", "an unlinked neighbour is invisible", neighbourIsInvisible},
 		{2, "tunables", "what a Net writes is its own", tunableIsItsNets},
+		{2, "linked", "a linked one is not", linkedIsSeen},
+		{2, "rights", "all Nets have the same rights", equalRights},
 		{3, "", "nothing is lost", nothingIsLost},
 		{4, "", "nothing outlives its namespace", nothingOutlives},
 		{4, "deaths", "whatever is under way, and however it dies", everyDeath},
@@ -50,5 +52,6 @@ func All() []Law {
 		{4, "order", "in whatever order they leave who do not need each other", exitOrder},
 		{5, "", "same seed, same bytes", sameSeedSameBytes},
 		{5, "another seed", "shows in what is drawn alone", anotherSeed},
+		{6, "", "only core re-tags a packet", onlyCoreTags},
 	}
 }

@@ -32,3 +32,17 @@ var (
 func undrawn(s string) string {
 	return portText.ReplaceAllString(macText.ReplaceAllString(s, "MAC"), ":PORT")
 }
+
+var (
+	linkNet  = regexp.MustCompile(` ?"?link[-_]netns(id)?"?[: ]"?\w+"?,?`)
+	initOnly = regexp.MustCompile(`(?m)^net\.(ipv4\.neigh\.default|core\.netdev_max_backlog).*\n`)
+	command  = regexp.MustCompile(`(?m)^\$ .*\n`)
+)
+
+// equalText leaves out of what a command said the names of Nets, what only the
+// initial Net has, and what was drawn.
+func equalText(s string) string {
+	s = command.ReplaceAllString(s, "")
+	s = linkNet.ReplaceAllString(s, "")
+	return undrawn(initOnly.ReplaceAllString(s, ""))
+}

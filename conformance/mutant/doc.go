@@ -7,4 +7,6 @@
 // bug of Linux, or for one of that kind. The catalogue does not say who is to
 // find it. Package trial, built once for each mutant, asks the detectors; the
 // table says who spoke first under either placement.
+//
+//tagvet:outdoors it reads sources, builds programs and measures how long they take
 package mutant

@@ -63,6 +63,7 @@ func (h *rtcore) event(e core.Event, d *core.Device) {
 		h.numberPeer(d)
 	case core.EventCarrier:
 		h.mark(d, func(x linkExtra) linkExtra { x.carrier = true; return x })
+		h.numberPeer(d)
 	case core.EventUnregister:
 		h.mark(d, func(x linkExtra) linkExtra { x.wasUp = false; return x })
 		h.tellLink(Del, d)

@@ -42,7 +42,6 @@ type Stuck struct {
 }
 
 func main() {
-	list := flag.Bool("list", false, "print the scenes")
 	bound := flag.Int("bound", -2, "interruptions; -1: any number; -2: as each scene has it")
 	plant := flag.String("race", "", "the planted race")
 	runs := flag.Int("runs", 0, "schedules at most for each scene and bound")
@@ -55,8 +54,6 @@ func main() {
 	for _, s := range scene.Scenes() {
 		switch {
 		case flag.NArg() > 0 && !asked(s.Name, flag.Args()):
-		case *list:
-			ok(out.Encode(map[string]any{"name": s.Name, "tells": s.Tells, "bound": s.Bound}))
 		case *schedule != "":
 			ok(out.Encode(told(s, Report{Scene: s.Name, Tells: s.Tells, Runs: 1}, parse(*schedule))))
 		default:

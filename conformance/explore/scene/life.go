@@ -261,6 +261,9 @@ func tableScenes() []Scene {
 				})}
 			}),
 			pair("grow"+suffix, "lookups meet a table that grows", 3, place, none, func(s *small) []step.Task {
+				for k := range 61 { // a shared home grows at 64
+					ok(s.table.Add(s.blue, 100+k, "full"))
+				}
 				return []step.Task{task("reader", func() {
 					v, found := s.table.Get(s.red, 1)
 					want(found && v == "one", "an entry that nobody touched is not found")
