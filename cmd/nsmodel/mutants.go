@@ -68,10 +68,13 @@ func mutants(args []string) int {
 	r := &mutant.Runner{Tree: tree, Dir: dir, Rounds: *rounds, Full: *full}
 	fmt.Fprintf(os.Stderr, "building %d mutants\n", len(ms))
 	done := 0
-	fates, err := r.Run(ctx, ms, *jobs, func(f mutant.Fate) {
+	tell := func(f mutant.Fate) {
 		fmt.Fprintf(os.Stderr, "%d of %d: %s: %s\n", done, len(ms), f.Name, f.Summary())
-		done++
-	})
+		if f.Name != mutant.None().Name {
+			done++
+		}
+	}
+	fates, err := runMutants(ctx, r, ms, *jobs, tell)
 	if err != nil {
 		return fail(err)
 	}
@@ -98,6 +101,34 @@ func mutants(args []string) int {
 	return 0
 }
 
+// runMutants has all look for what is planted, and the explorer for the races.
+func runMutants(ctx context.Context, r *mutant.Runner, ms []mutant.Mutant, jobs int, tell func(mutant.Fate)) ([]mutant.Fate, error) {
+	var plain, races []mutant.Mutant
+	for _, m := range ms {
+		if m.Only == mutant.Schedules {
+			races = append(races, m)
+		} else {
+			plain = append(plain, m)
+		}
+	}
+	var fates []mutant.Fate
+	if len(plain) > 0 || len(races) == 0 {
+		fs, err := r.Run(ctx, plain, jobs, tell)
+		if err != nil {
+			return nil, err
+		}
+		fates = fs
+	}
+	if len(races) > 0 {
+		fs, err := r.Race(ctx, races, tell)
+		if err != nil {
+			return nil, err
+		}
+		fates = append(fates, fs...)
+	}
+	return fates, nil
+}
+
 func chooseMutants(only string, kind mutant.Kind) ([]mutant.Mutant, error) {
 	if kind != "" && !slices.Contains(mutant.Kinds(), kind) {
 		return nil, fmt.Errorf("mutants: no kind %q", kind)
@@ -105,7 +136,7 @@ func chooseMutants(only string, kind mutant.Kind) ([]mutant.Mutant, error) {
 	if only == mutant.None().Name {
 		return nil, nil
 	}
-	ms := slices.DeleteFunc(mutant.Catalogue(), func(m mutant.Mutant) bool {
+	ms := slices.DeleteFunc(append(mutant.Catalogue(), mutant.Races()...), func(m mutant.Mutant) bool {
 		return !strings.Contains(m.Name, only) || kind != "" && m.Kind != kind
 	})
 	if len(ms) == 0 {

@@ -56,6 +56,8 @@ func (f *Fate) Fault() string {
 	switch {
 	case f.Err != "":
 		return f.Err
+	case f.Only == Schedules && !f.Killed(), f.Only == "" && !f.Killed():
+		return "" // it has survived: that is told elsewhere
 	case f.Only == "tagged" && replicated, f.Only == "replicated" && tagged, f.Only == "mixed" && (tagged || replicated):
 		return fmt.Sprintf("is marked %q, but another placement shows it", f.Only)
 	case f.Only == "" && tagged != replicated:
@@ -185,7 +187,7 @@ func cut(s string, k int) string {
 // with a bar between the placements where they differ.
 func (f *Fate) columns() (by, place, cases, took string) {
 	var bys, places, counts, times []string
-	for _, p := range Places {
+	for _, p := range append(Places[:], Schedules) {
 		d := f.Killer(p)
 		if d == nil {
 			continue
@@ -204,7 +206,7 @@ func (f *Fate) columns() (by, place, cases, took string) {
 			if o.Place != p {
 				continue
 			}
-			if base(o.Detector) == base(d.Detector) {
+			if base(o.Detector) == base(d.Detector) || p == Schedules {
 				k += o.Cases
 			}
 			t += o.Took
@@ -218,7 +220,7 @@ func (f *Fate) columns() (by, place, cases, took string) {
 		return "nobody", "", "", ""
 	}
 	place = strings.Join(places, " | ")
-	if f.Only != "" {
+	if f.Only != "" && f.Only != Schedules {
 		place += " only"
 	}
 	return strings.Join(bys, " | "), place, strings.Join(counts, " | "), strings.Join(times, " | ")
@@ -258,7 +260,7 @@ func WriteGrid(out io.Writer, fates []Fate) {
 		for _, n := range names {
 			cell := ""
 			asked := false
-			for _, p := range Places {
+			for _, p := range append(Places[:], Schedules) {
 				for _, d := range f.Findings {
 					if base(d.Detector) != n || d.Place != p {
 						continue

@@ -31,8 +31,8 @@ func tags() []Mutant {
 			Edits: []Edit{{"fib/event.go", "\treturn f.editAliases(n, func(a *alias) *info {\n\t\tif a.info.src == src && a.table == TableMain {\n\t\t\treturn nil\n\t\t}\n\t\treturn a.info\n\t})",
 				"\tk := 0\n\tfor o := range n.System().Nets() {\n\t\tk += f.editAliases(o, func(a *alias) *info {\n\t\t\tif a.info.src == src && a.table == TableMain {\n\t\t\t\treturn nil\n\t\t\t}\n\t\t\treturn a.info\n\t\t})\n\t}\n\treturn k"}}},
 		{Name: "a device that goes down takes routes of its number along", Kind: Tag, Precedent: "C1 of the kind of 7462bd744e88: sync_down by index",
-			Edits: []Edit{{"fib/event.go", "\treturn f.edit(n, f.onHops(d, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))",
-				"\tk := 0\n\tfor o := range n.System().Nets() {\n\t\tif e := d.Stack().DeviceByIndex(o, d.Index()); e != nil {\n\t\t\tk += f.edit(o, f.onHops(e, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))\n\t\t}\n\t}\n\treturn k + f.edit(n, f.onHops(d, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))"}}},
+			Edits: []Edit{{"fib/event.go", "\treturn f.edit(n, f.onHops(d, false, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))",
+				"\tk := 0\n\tfor o := range n.System().Nets() {\n\t\tif e := d.Stack().DeviceByIndex(o, d.Index()); e != nil {\n\t\t\tk += f.edit(o, f.onHops(e, false, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))\n\t\t}\n\t}\n\treturn k + f.edit(n, f.onHops(d, false, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))"}}},
 		{Name: "routes share next hops across namespaces", Kind: Tag, Precedent: "C2 Lookup in FIB semantic hashes with namespace, 4814bdbd590e",
 			Edits: []Edit{
 				{"fib/fib.go", "\tstock *ruleSet // the rules of a Net that never changed them\n", "\tstock *ruleSet // the rules of a Net that never changed them\n\teverybodys map[infoKey]*info\n"},
