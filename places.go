@@ -71,12 +71,20 @@ func AllPlaces(where netns.Placement) (p Places) {
 	return p
 }
 
-// Set reads SUBSYSTEM=tagged|replicated|default, or all=..., into p. EINVAL
-// with a list of the subsystems for anything else.
+// Set reads SUBSYSTEM=tagged|replicated|default, all=..., or the name of one of
+// the [Vectors], into p: what comes later wins. EINVAL with a list of what there
+// is for anything else.
 func (p *Places) Set(text string) error {
 	word, value, ok := strings.Cut(text, "=")
+	if !ok {
+		v, err := vector(text)
+		if err == nil {
+			*p = v
+		}
+		return err
+	}
 	where, err := netns.ParsePlacement(value)
-	if !ok || err != nil {
+	if err != nil {
 		return fmt.Errorf("placement %q: want SUBSYSTEM=tagged|replicated, with SUBSYSTEM one of %s: %w", text, PlaceWords(), syscall.EINVAL)
 	}
 	if word == "all" {

@@ -35,6 +35,7 @@ type kernel struct {
 	known    map[string]bool       // the Nets that there are, by name
 	services map[service]*listener // sockets that probes keep open
 	watchers int
+	watches  map[string]*kernelWatch // of a watched job, by Net
 }
 
 // A service is a probe's socket: its Net and local address.
@@ -61,6 +62,9 @@ func startKernel() (*kernel, error) {
 func (k *kernel) close() {
 	for s := range k.services {
 		k.shut(s)
+	}
+	for _, w := range k.watches {
+		go w.close() // the kernel waits for its readers before it closes a packet socket
 	}
 	for name := range k.list() {
 		path := filepath.Join(names, name)
@@ -118,9 +122,7 @@ func (k *kernel) do(l lab.Line) (lab.Result, error) {
 		}
 	}
 	k.known = now
-	if r.Exit == 0 {
-		k.calm(l.Words)
-	}
+	k.calm(l.Words) // what has failed may have done something before
 	return r, nil
 }
 
@@ -172,6 +174,7 @@ func (k *kernel) farewell(name string) (wait func()) {
 			k.shut(s)
 		}
 	}
+	k.unwatch(name)
 	ns, err := rtnl.OpenNamespace(filepath.Join(names, name))
 	if err != nil {
 		return func() {}

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime/debug"
 	"strings"
 
 	"nsmodel"
 	"nsmodel/host"
 	"nsmodel/lab"
-	"nsmodel/netns"
 )
 
 // A Variant is one way to build and drive a machine. None may be told from
@@ -22,67 +22,51 @@ type Variant struct {
 	Schedule uint64
 }
 
-// Variants are those that the matrix judge compares; the first is the default.
-func Variants() []Variant {
-	vs := []Variant{
-		{Name: "default"},
-		{Name: "all=tagged", Config: nsmodel.Config{Place: nsmodel.AllPlaces(netns.Tagged)}},
-		{Name: "all=replicated", Config: nsmodel.Config{Place: nsmodel.AllPlaces(netns.Replicated)}},
-	}
-	for _, row := range (nsmodel.Places{}).Rows() {
-		other := netns.Tagged
-		if row.Usual == netns.Tagged {
-			other = netns.Replicated
-		}
-		text := row.Word + "=" + other.String()
-		var p nsmodel.Places
-		if p.Set(text) == nil {
-			vs = append(vs, Variant{Name: text, Config: nsmodel.Config{Place: p}})
-		}
-	}
-	tagged := nsmodel.AllPlaces(netns.Tagged)
-	vs = append(vs,
-		Variant{Name: "collide", Config: nsmodel.Config{Collide: true}},
-		Variant{Name: "collide all=tagged", Config: nsmodel.Config{Collide: true, Place: tagged}},
-		Variant{Name: "buckets=1", Config: nsmodel.Config{Buckets: 1}},
-		Variant{Name: "buckets=2 all=tagged", Config: nsmodel.Config{Buckets: 2, Place: tagged}},
-		Variant{Name: "walk", Config: nsmodel.Config{Walk: true}},
-		Variant{Name: "walk all=tagged", Config: nsmodel.Config{Walk: true, Place: tagged}},
-		Variant{Name: "workers=3", Config: nsmodel.Config{Workers: 3}},
-	)
-	for seed := uint64(1); seed <= 3; seed++ {
-		vs = append(vs, Variant{fmt.Sprintf("workers=3 schedule=%d", seed), nsmodel.Config{Workers: 3}, seed})
-	}
-	return append(vs, Variant{"workers=3 schedule=4 all=tagged", nsmodel.Config{Workers: 3, Place: tagged}, 4})
-}
-
 // A run is a lab's results on one machine, and the judge's own after them.
 type run struct {
 	lab, tail []lab.Result
 	nets      []string // the names of the Nets that were there in the end
+	inner     []said   // what no tool tells, if it was asked for
 }
 
 // RunModel runs a lab on a new machine.
-func RunModel(l *Lab, v Variant) (r run, err error) {
+func RunModel(l *Lab, v Variant) (run, error) { return runModel(l.Lines, v, false) }
+
+// runModel runs commands on a new machine, and in the end looks inside it if
+// that is asked.
+func runModel(lines []lab.Line, v Variant, inside bool) (r run, err error) {
 	s, err := openSession(v)
 	if err != nil {
 		return r, err
 	}
 	defer s.close()
-	if r.lab, err = s.runAll(l.Lines); err != nil {
+	if inside {
+		if err := s.startWatch(); err != nil {
+			return r, err
+		}
+	}
+	if r.lab, err = s.runAll(lines); err != nil {
 		return r, err
 	}
 	if r.nets, err = s.h.Netns(lab.NetnsList, ""); err != nil {
 		return r, err
 	}
-	r.tail, err = s.runAll(stateOf(r.nets))
+	if r.tail, err = s.runAll(stateOf(r.nets)); err == nil && inside {
+		r.inner, err = s.inner(func(string) bool { return true })
+	}
 	return r, err
 }
+
+// said returns all of a run in the order in which it was said.
+func (r run) said() []said { return append(raw(r.lab, r.tail), r.inner...) }
 
 // A session is a machine of its own, and what carries out commands on it.
 type session struct {
 	h  *host.Host
 	in *lab.Interp
+
+	watch  *watch // nil: nobody looks
+	broken bool   // a command panicked
 }
 
 func openSession(v Variant) (*session, error) {
@@ -100,18 +84,54 @@ func openSession(v Variant) (*session, error) {
 	return s, nil
 }
 
-func (s *session) close() { _ = s.h.Close() }
+func (s *session) close() {
+	if !s.broken {
+		_ = s.h.Close()
+	}
+}
 
 // runAll runs commands one after the other.
 func (s *session) runAll(lines []lab.Line) (rs []lab.Result, err error) {
 	for _, line := range lines {
-		r, err := s.in.Run(line)
+		r, err := s.do(line)
 		if err != nil {
 			return nil, err
 		}
 		rs = append(rs, r)
 	}
 	return rs, nil
+}
+
+// do runs one command. A panic is an error that says where, and the end of the
+// session: nobody knows which locks are held.
+func (s *session) do(line lab.Line) (r lab.Result, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.broken = true
+			err = fmt.Errorf("$ %s\npanic: %v\n%s", line.Text, v, ofModel(debug.Stack()))
+		}
+	}()
+	r, err = s.in.Run(line)
+	if err == nil && s.watch != nil {
+		err = s.watch.look()
+	}
+	return r, err
+}
+
+// ofModel returns the innermost calls of a panic's stack that are the model's.
+func ofModel(stack []byte) string {
+	var out []string
+	lines := strings.Split(string(stack), "\n")
+	for i := 0; i+1 < len(lines) && len(out) < 6; i++ {
+		if strings.HasPrefix(lines[i], "nsmodel") && !strings.HasPrefix(lines[i], "nsmodel/conformance.") {
+			at := strings.TrimSpace(lines[i+1])
+			if k := strings.LastIndex(at, " +0x"); k > 0 {
+				at = at[:k]
+			}
+			out = append(out, at)
+		}
+	}
+	return strings.Join(out, "\n")
 }
 
 // nowhere is a file that keeps nothing.

@@ -121,11 +121,11 @@ func (s *Stack) AdjustMTU(d *Device, mtu int) {
 // SetAddr sets the hardware address; under rtnl. EADDRNOTAVAIL for a group
 // address or all zeros. Linux: dev_set_mac_address, eth_validate_addr.
 func (s *Stack) SetAddr(d *Device, a wire.MAC) error {
+	if a == d.Addr() && d.Flags()&FlagLoopback != 0 {
+		return nil // the driver is not asked: all zeros are lo's from the start
+	}
 	if a.IsMulticast() || a.IsZero() {
 		return fmt.Errorf("core: address %v of %s: %w", a, d.Name(), syscall.EADDRNOTAVAIL)
-	}
-	if d.Flags()&FlagLoopback != 0 {
-		return fmt.Errorf("core: address of %s: %w", d.Name(), syscall.EOPNOTSUPP)
 	}
 	if t, ok := d.driver.(Tuner); ok {
 		if err := t.ChangeAddr(d, a); err != nil {

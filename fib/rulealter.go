@@ -12,7 +12,7 @@ import (
 // unused table, both as in Linux. The first change to a Net's rules ends the
 // union of its tables local and main for good, as in Linux.
 //
-// Errors, of type *Error: EEXIST for an equal rule (Not, Goto and Proto aside),
+// Errors, of type *Error: EEXIST for an equal rule (Not and Goto aside),
 // EINVAL. Linux: fib_nl_newrule.
 func (f *FIB) AddRule(n *netns.Net, r Rule) error {
 	old := f.ruleSet(n).rules

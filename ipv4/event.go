@@ -96,11 +96,10 @@ func (s *Inet) deviceUp(dev *device) {
 	if d.MTU() < minMTU {
 		return
 	}
-	if dev.loopback() && len(dev.Addrs()) == 0 {
+	if dev.loopback() {
 		dev.setAll()
 		_ = s.insertAddr(dev, &Addr{Dev: d, Local: localhost, Peer: localhost, Prefix: loopbackNet, Label: d.Name(),
-			Scope: fib.Host, Flags: unix.IFA_F_PERMANENT})
-		return
+			Scope: fib.Host, Flags: unix.IFA_F_PERMANENT}) // EEXIST: it has stayed
 	}
 	for _, a := range dev.Addrs() {
 		s.addRoutes(dev, a)

@@ -42,11 +42,11 @@ func (s *Inet) construct(d *core.Device, a netip.Addr) (wire.MAC, core.NeighStat
 	return wire.MAC{}, core.NudNone
 }
 
-// forgetNeighbour takes away what was known of an address that has become a
-// broadcast address. Linux: arp_invalidate.
+// forgetNeighbour takes away what was not known of an address that has become a
+// broadcast address; who waits for it is told. Linux: arp_invalidate.
 func (s *Inet) forgetNeighbour(d *core.Device, a netip.Addr) {
 	nb := s.Core.Neighbour(d, a)
-	if nb == nil || nb.Info().State == core.NudNoARP {
+	if nb == nil || nb.Valid() {
 		return
 	}
 	w := s.Core.Enter()

@@ -213,7 +213,7 @@ func (s *Inet) dumpRoutes(n *netns.Net, m *netlink.Route) (all []netlink.Message
 	}
 	table := uint32(0)
 	if m.Has&netlink.RouteTable != 0 && m.Table != 0 {
-		if table = m.Table; table != fib.TableMain && table != fib.TableLocal && !slices.Contains(s.FIB.Tables(n), table) {
+		if table = m.Table; !s.FIB.Exists(n, table) {
 			return nil, netlink.Extack(syscall.ENOENT, "ipv4: FIB table does not exist")
 		}
 	}

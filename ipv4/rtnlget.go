@@ -69,7 +69,7 @@ func (s *Inet) getOutput(n *netns.Net, fl *fib.Flow, uid uint32, out *netlink.Ro
 	}
 	out.Has, out.UID = out.Has|netlink.RouteUID, uid
 	out.OIF = rt.Dev.Index()
-	if rt.Result.Hop != nil && rt.Result.Hop.Gw.IsValid() {
+	if rt.Result.Hop != nil && rt.Result.Hop.Gw.IsValid() && rt.Result.Hop.Scope == fib.Link {
 		out.Gateway = rt.Gateway
 	}
 	if rt.Src.IsValid() && !rt.Src.IsUnspecified() && rt.Src != fl.Src {
@@ -85,8 +85,8 @@ func (s *Inet) getOutput(n *netns.Net, fl *fib.Flow, uid uint32, out *netlink.Ro
 		out.Flags |= routeMulticast
 	}
 	if rt.Local {
-		out.Flags |= routeLocal
-		if !rt.Broadcast && !rt.Multicast {
+		out.Flags |= routeLocal // of all that goes by lo
+		if !rt.Broadcast && !rt.Multicast && (rt.Result.Type == fib.Local || rt.Result.Hop == nil && fl.Oif == 0) {
 			out.Type = unix.RTN_LOCAL
 		}
 	}
@@ -120,11 +120,8 @@ func (s *Inet) getInput(n *netns.Net, m *netlink.Route, fl *fib.Flow, out *netli
 	p.Dev, p.InIndex, p.Mark, p.Type = d, d.Index(), fl.Mark, core.ToHost
 	p.SetL3(0)
 	var r inRoute
-	if why := s.routeInput(p, wire.IPv4(b), dst, dev, &r); why != 0 {
-		if why == core.ReversePath {
-			return fib.Result{}, syscall.EXDEV
-		}
-		return fib.Result{}, syscall.EINVAL
+	if s.routeInput(p, wire.IPv4(b), dst, dev, &r) != 0 {
+		return fib.Result{}, syscall.EINVAL // whatever the reason: Linux 6.18
 	}
 	if r.err != 0 {
 		return fib.Result{}, r.err
@@ -137,7 +134,10 @@ func (s *Inet) getInput(n *netns.Net, m *netlink.Route, fl *fib.Flow, out *netli
 		out.OIF = loopbackIndex
 		out.Flags |= routeLocal
 	} else if r.res.Hop != nil {
-		out.OIF, out.Gateway = r.res.Hop.Dev.Index(), r.res.Hop.Gw
+		out.OIF = r.res.Hop.Dev.Index()
+		if r.res.Hop.Scope == fib.Link {
+			out.Gateway = r.res.Hop.Gw
+		}
 	}
 	if r.flags&flagBroadcast != 0 {
 		out.Flags |= routeBroadcast

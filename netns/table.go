@@ -45,6 +45,7 @@ func NewTable[K comparable, V any](s *System, name string, place Placement, sum 
 		},
 	}, true)
 	if place == Tagged {
+		s.subs[len(s.subs)-1].entriesOf = t.Len
 		s.subs[len(s.subs)-1].entries = func() int {
 			shared.mu.Lock()
 			defer shared.mu.Unlock()
@@ -58,6 +59,7 @@ func NewTable[K comparable, V any](s *System, name string, place Placement, sum 
 // can choose keys that collide. Where entries hang is never visible, so the secret
 // does not touch a System's determinism. Linux: siphash with a boot-time key.
 func Keyed[K comparable]() func(K) uint64 {
+	//tagvet:allow ambient where entries hang is never visible; strangers must not guess it
 	seed := maphash.MakeSeed()
 	return func(k K) uint64 { return maphash.Comparable(seed, k) }
 }

@@ -21,7 +21,7 @@ func (p *placeFlags) String() string { return "" }
 func flags(name, usage string, c *nsmodel.Config) (*flag.FlagSet, *placeFlags) {
 	fs := flag.NewFlagSet("nsmodel "+name, flag.ContinueOnError)
 	p := new(placeFlags)
-	fs.Var(p, "place", "`SUBSYSTEM=tagged|replicated`, as often as wanted; all=... for every one: "+nsmodel.PlaceWords())
+	fs.Var(p, "place", "`SUBSYSTEM=tagged|replicated`, or a vector's name, as often as wanted; all=... for every one: "+nsmodel.PlaceWords()+"; `nsmodel places` lists the vectors")
 	fs.Uint64Var(&c.Seed, "seed", 1, "what all randomness grows from")
 	fs.IntVar(&c.Workers, "workers", 1, "how many workers move packets")
 	fs.Usage = func() {
@@ -69,6 +69,13 @@ func places(args []string) int {
 	fmt.Fprintln(w, "SUBSYSTEM\tPLACEMENT\tDEFAULT\tWHAT")
 	for _, r := range p.Rows() {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Word, r.Place, r.Usual, r.Meaning)
+	}
+	if err := w.Flush(); err != nil {
+		return fail(err)
+	}
+	fmt.Println("\nNamed vectors, for --place NAME; what each shares among all namespaces:")
+	for _, v := range nsmodel.Vectors() {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Name, v.Shared(), v.Meaning)
 	}
 	if err := w.Flush(); err != nil {
 		return fail(err)

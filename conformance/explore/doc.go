@@ -8,4 +8,6 @@
 // race is an edit in the same overlay, switched on by name.
 //
 // docs/explorer.md says how to read a story, and what is not explored.
+//
+//tagvet:outdoors it reads sources, builds programs and runs them
 package explore

@@ -3,6 +3,8 @@
 //
 // It is ordinary code on the model's public API, and is of use only where the model
 // is compiled with steps in place of atomics (package explore).
+//
+//tagvet:outdoors it looks at whole machines from above, all their Nets at once
 package scene
 
 import (

@@ -15,6 +15,8 @@
 // interrupted stretch as well, without which the bound would hide schedules that are
 // within it (K. Coons, M. Musuvathi and K. McKinley, "Bounded partial-order
 // reduction", OOPSLA 2013), and uses neither source sets nor sleep sets.
+//
+//tagvet:outdoors it decides from outside what runs when
 package search
 
 import (

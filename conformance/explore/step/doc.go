@@ -13,4 +13,6 @@
 // Outside a [Run] the operations do what they say, on one goroutine: that is how a
 // scenario builds its machine and looks at it afterwards. A process has one Run at
 // a time.
+//
+//tagvet:outdoors it decides from outside what runs when
 package step

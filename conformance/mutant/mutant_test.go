@@ -1,0 +1,52 @@
+package mutant
+
+import (
+	"testing"
+)
+
+// The catalogue can be planted: what each edit replaces is there, once. Names
+// are unique, precedents named, kinds known and marks explained.
+func TestCatalogue(t *testing.T) {
+	tree, err := FindTree(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	kinds := map[Kind]int{}
+	for _, m := range Catalogue() {
+		if seen[m.Name] || m.Name == "" || m.Name == None().Name {
+			t.Errorf("%q: the name is taken, or none", m.Name)
+		}
+		seen[m.Name] = true
+		kinds[m.Kind]++
+		if m.Precedent == "" || len(m.Edits) == 0 {
+			t.Errorf("%q has no precedent or no edit", m.Name)
+		}
+		switch m.Only {
+		case "", "tagged", "replicated", "mixed":
+		default:
+			t.Errorf("%q is marked %q", m.Name, m.Only)
+		}
+		if (m.Only == "") != (m.Why == "") {
+			t.Errorf("%q: a mark and its reason go together", m.Name)
+		}
+		if _, err := tree.Plant([]Mutant{m}); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := tree.Plant(Catalogue()); err != nil {
+		t.Error(err)
+	}
+	if len(seen) < 40 {
+		t.Errorf("%d mutants", len(seen))
+	}
+	for _, k := range Kinds() {
+		if kinds[k] == 0 {
+			t.Errorf("no mutant of kind %s", k)
+		}
+		delete(kinds, k)
+	}
+	for k := range kinds {
+		t.Errorf("unknown kind %q", k)
+	}
+}
