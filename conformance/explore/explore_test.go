@@ -157,3 +157,72 @@ func TestStory(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Somebody else's edit, as the mutants' catalogue has them, is killed and told of; one
+// that does not fit is an error.
+func TestTry(t *testing.T) {
+	x := explorer(t)
+	edit := []Edit{{"netns/net.go", "if n.alive.CompareAndSwap(c, c+1) {", "if n.alive.Add(1) > 0 {"}}
+	story, err := Try(built.root, edit, "hold-delete")
+	if err != nil || !story.Found() || len(story.Lines) < 4 {
+		t.Errorf("%v, %s", err, story)
+	}
+	edit[0].Old = "nowhere to be found"
+	if _, err := Try(built.root, edit); err == nil {
+		t.Error("an edit that does not fit is no error")
+	}
+	edit[0] = Edit{"lab/args.go", "package lab", "package lab"}
+	if _, err := Try(built.root, edit); err == nil {
+		t.Error("an edit of a file that is not explored is no error")
+	}
+	if err := x.Run(context.Background(), Options{Scenes: []string{"hold-delete"}, Schedule: "1*1000"}, func(Report) {}); err == nil {
+		t.Error("a schedule that does not fit is no error")
+	}
+}
+
+// What the overlay does to a file: steps in the place of atomics, probes, a planted
+// variant behind it; and every line where it was.
+func TestRewrite(t *testing.T) {
+	const before = `package netns
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+type net struct {
+	mu     sync.Mutex
+	count  atomic.Int64
+	exited atomic.Bool
+}
+
+func (n *net) end(k int64) int64 {
+	n.count.Add(k)
+	n.exited.Store(true)
+	return n.count.Add(k)
+}
+`
+	out, err := rewrite("netns/x.go", "/src/netns/x.go", before, []Plant{{Name: "off-by-one", Edits: []Edit{{"netns/x.go", "return n.count.Add(k)", "return n.count.Add(k + 1)"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`sync "nsmodel/conformance/explore/step/sync"`,
+		`atomic "nsmodel/conformance/explore/step/atomic"`,
+		"n.count.AddBlind(k)\n",
+		"n.exited.Store(true); step.Exited(n)\n",
+		"return n.count.Add(k)\n",
+		`if step.Planted("off-by-one") { return n.endPlantedoff_by_one(k) };`,
+		"//line /src/netns/x.go:14\nfunc (n *net) endPlantedoff_by_one(k int64) int64 {",
+		"return n.count.Add(k + 1)\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	for i, line := range strings.Split(before, "\n") {
+		if word := strings.TrimSpace(line); word == "type net struct {" && !strings.HasPrefix(strings.Split(out, "\n")[i], word) {
+			t.Errorf("line %d is %q", i+1, strings.Split(out, "\n")[i])
+		}
+	}
+}

@@ -223,11 +223,11 @@ func calls(stack []step.Frame) (list []string) {
 	return list
 }
 
-// outer returns the calls that head a group of steps: the first three, but for the
+// outer returns the calls that head a group of steps: the first two, but for the
 // last of all.
 func outer(calls []string) []string {
 	if k := len(calls); k > 1 {
-		return calls[:min(3, k-1)]
+		return calls[:min(2, k-1)]
 	}
 	return calls
 }

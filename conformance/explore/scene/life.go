@@ -36,8 +36,6 @@ func newSmall(place netns.Placement, c netns.Config) *small {
 	return s
 }
 
-func tagged() *small { return newSmall(netns.Tagged, netns.Config{}) }
-
 func (s *small) enter(n *netns.Net) error {
 	s.seen[n] = new(stages)
 	if n.Name() == "bad" {

@@ -86,13 +86,10 @@ func all(p Program, bound int) (runs int) {
 			if bound >= 0 && cuts == bound && last >= 0 && enabled>>last&1 == 1 {
 				can = 1 << last
 			}
-			t := usual(can, last)
-			if at < len(path) {
-				t = path[at]
-			} else {
+			if at == len(path) {
 				path = append(path, lowest(can))
-				t = path[at]
 			}
+			t := path[at]
 			open = append(open, can&^(1<<(t+1)-1))
 			if last >= 0 && t != last && enabled>>last&1 == 1 {
 				cuts++

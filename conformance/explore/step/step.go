@@ -104,15 +104,14 @@ type Run struct {
 
 type task struct {
 	Task
-	id     int
-	wake   chan struct{}
-	op     Op
-	gate   func() bool // nil: nothing holds the task back
-	done   bool
-	after  int // event that woke it
-	reads  []seen
-	stack  []Frame
-	notify bool
+	id    int
+	wake  chan struct{}
+	op    Op
+	gate  func() bool // nil: nothing holds the task back
+	done  bool
+	after int // event that woke it
+	reads []seen
+	stack []Frame
 }
 
 // seen is an object that a task has read while it spins.
@@ -125,6 +124,7 @@ type seen struct {
 // are not told which Run they belong to.
 var active *Run
 
+// serial numbers the Runs of the process, so that an ID of an old one is known as such.
 var serial int32
 
 // Execute runs the tasks until all are done, something breaks, nobody can go on, or
@@ -389,7 +389,7 @@ func named(v interface{ Name() string }) (text string) {
 	return v.Name()
 }
 
-// Task returns the number of the running task.
+// Current returns the number of the running task.
 func Current() int { return active.current.id }
 
 // Woken notes that the last step woke a task, which can go on from here.
