@@ -161,6 +161,9 @@ func TestStory(t *testing.T) {
 // Somebody else's edit, as the mutants' catalogue has them, is killed and told of; one
 // that does not fit is an error.
 func TestTry(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the model once more")
+	}
 	x := explorer(t)
 	edit := []Edit{{"netns/net.go", "if n.alive.CompareAndSwap(c, c+1) {", "if n.alive.Add(1) > 0 {"}}
 	story, err := Try(built.root, edit, "hold-delete")
