@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"nsmodel/lab"
@@ -42,6 +43,12 @@ func (f *failures) finding(lines []lab.Line) Finding {
 		return Finding{Outcome: Passed}
 	}
 	var b strings.Builder
+	if i := slices.IndexFunc(f.diff, stuck); i >= 0 {
+		// No shorter lab is looked for: each try would leave one more spinning.
+		b.WriteString(f.head[i] + "\n")
+		tellDiff(&b, f.diff[i])
+		return Finding{Outcome: Failed, Text: b.String(), Stuck: true}
+	}
 	if i := f.steady(lines); i < 0 {
 		fmt.Fprintf(&b, "It does not fail each time: where entries hang is a secret of each run.\n%s\n", f.head[0])
 		tellDiff(&b, f.diff[0])
@@ -131,3 +138,9 @@ func only(diff []diffLine, leave func(diffLine) bool) (out []diffLine) {
 
 // broke is the diff of a run that came to no end.
 func broke(err error) []diffLine { return []diffLine{{'+', 0, err.Error()}} }
+
+// stuck reports whether a diff is that of a run in which a command did not come
+// back.
+func stuck(diff []diffLine) bool {
+	return slices.ContainsFunc(diff, func(d diffLine) bool { return strings.Contains(d.text, errStuck.Error()) })
+}
