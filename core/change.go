@@ -67,7 +67,7 @@ func (s *Stack) SetCarrier(d *Device, on bool) {
 // Linux: netdev_state_change.
 func (s *Stack) StateChanged(d *Device) {
 	if d.listed && d.live.Load() {
-		s.notify(EventCarrier, d)
+		s.notify(EventChange, d)
 	}
 }
 
