@@ -147,6 +147,9 @@ func (s *Inet) routeOf(n *netns.Net, m *netlink.Route) fib.Route {
 	if !r.Dst.IsValid() {
 		r.Dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	}
+	if r.Src.IsUnspecified() {
+		r.Src = netip.Addr{} // 0.0.0.0 is none. Linux: fc_prefsrc
+	}
 	if r.Table == 0 {
 		r.Table = fib.TableMain
 		switch r.Type {
