@@ -14,7 +14,6 @@ var unfound = map[string]string{
 	"ICMP replies are limited for the host":                    "icmp_ratemask must name echo replies",
 	"a table's cap counts everybody's entries":                 "no command sets a cap",
 	"frames for a device that is down are forgotten":           "a frame must arrive while its device goes down",
-	"what stands on a device stays when it moves":              "",
 	"a capture goes along with a device that moves":            "captures' files are not judged",
 	"a NIC that comes home takes a name that is taken":         "the initial Net must have a device of that name",
 	"what is captured by name is another's device":             "of the laboratory's user space",
@@ -22,6 +21,7 @@ var unfound = map[string]string{
 	"a birth that fails is undone by those that did not enter": "perhaps the same: exits take a Net that never entered",
 	"a reference is kept when a move fails":                    "",
 	"pre-exit in the order of birth":                           "perhaps the same, but for packets on their way",
+	"listeners are told under the lock that they take":         "no listener asks anything while it is told",
 	"waiting neighbours outlive their device":                  "perhaps the same: a dead neighbour's timer does nothing",
 	"entries are lost when a table grows":                      "seen under tagged only: a lab's entries are too few for a shared home to grow",
 }
