@@ -46,6 +46,7 @@ func All() []Law {
 		{2, "linked", "a linked one is not", linkedIsSeen},
 		{2, "rights", "all Nets have the same rights", equalRights},
 		{2, "gates", "a closed gate keeps out all but the initial Net, an open one nobody", gateIsGate},
+		{2, "moves", "to the Net that it leaves a device that moves is one that is deleted", moveLeavesNothing},
 		{3, "", "nothing is lost", nothingIsLost},
 		{4, "", "nothing outlives its namespace", nothingOutlives},
 		{4, "deaths", "whatever is under way, and however it dies", everyDeath},

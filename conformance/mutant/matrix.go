@@ -80,7 +80,7 @@ func (r *Runner) Examine(ctx context.Context, program string, number int, m Muta
 		case place == "mixed" && f.Killed() && !full:
 			continue
 		case m.Only != "" && m.Only != place && place != "mixed" && !full:
-			rounds = min(rounds, 2) // nothing is to be seen here
+			rounds = min(rounds, 1) // nothing is to be seen here
 		}
 		fs, err := r.Try(ctx, program, number, place, rounds, full)
 		f.Findings = append(f.Findings, fs...)

@@ -50,8 +50,12 @@ type Mutant struct {
 	Only, Why string
 }
 
-// Catalogue returns all mutants.
+// Catalogue returns all mutants that are to be found.
 func Catalogue() []Mutant {
+	return slices.DeleteFunc(everything(), func(m Mutant) bool { _, ok := unfound[m.Name]; return ok })
+}
+
+func everything() []Mutant {
 	return slices.Concat(tags(), limits(), information(), crossings(), moves(), gates(), lives(), tellings(), isolations())
 }
 

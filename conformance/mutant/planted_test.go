@@ -25,7 +25,7 @@ func TestPlanted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ms, rounds := Catalogue(), 3
+	ms, rounds := Catalogue(), 2
 	if !*plantAll {
 		rounds = 1
 		ms = slices.DeleteFunc(ms, func(m Mutant) bool { return !slices.Contains(sample, m.Name) })
