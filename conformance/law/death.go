@@ -29,7 +29,11 @@ func nothingOutlives(t *rapid.T, vs []conformance.Variant) {
 	}
 	g := grasp(b)
 	killAll(b)
-	if bad := remains(b, g); bad != "" {
+	bad := remains(b, g)
+	if k := b.m.Sys.Census().Living; bad == "" && k != 1 {
+		bad = fmt.Sprintf("%d Nets live, whom nobody holds", k-1)
+	}
+	if bad != "" {
 		t.Fatalf("under %q, after the end of every Net: %s\n%s", v.Name, bad, story(cs))
 	}
 }

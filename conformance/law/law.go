@@ -41,8 +41,10 @@ func All() []Law {
 	return []Law{
 		{1, "", "placement is invisible", placementIsInvisible},
 		{1, "schedule", "so is who moves a packet, and when", scheduleIsInvisible},
+		{1, "tables", "a table is to each Net a map of its own", tableIsOwnMap},
 		{2, "", "an unlinked neighbour is invisible", neighbourIsInvisible},
 		{2, "tunables", "what a Net writes is its own", tunableIsItsNets},
+		{2, "strangers", "so is what it does to itself, to whoever is well fitted", strangersAreInvisible},
 		{2, "linked", "a linked one is not", linkedIsSeen},
 		{2, "rights", "all Nets have the same rights", equalRights},
 		{2, "gates", "a closed gate keeps out all but the initial Net, an open one nobody", gateIsGate},

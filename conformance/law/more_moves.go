@@ -1,6 +1,8 @@
 package law
 
 import (
+	"fmt"
+
 	"pgregory.net/rapid"
 
 	"nsmodel/conformance"
@@ -14,6 +16,7 @@ var beforeMove = []string{
 	"ip -n a neigh add proxy 10.0.0.5 dev nic0", "ip -n a link set br0 up", "ip -n a link set nic0 master br0", "ip -n a link set nic0 master br0", "ip -n a addr add 10.0.1.1/24 dev br0",
 	"ip -n a rule add iif nic0 table 7 pref 100", "ip -n a link add m0 link nic0 type passthrough", "ip -n a link set m0 up", "ip -n a addr add 10.0.2.1/24 dev m0",
 	"ip netns exec a sysctl -w net.ipv4.conf.nic0.forwarding=1", "ip netns exec a ping -c 1 -W 0.1 10.0.0.4", "ip netns exec a probe udp send 10.0.0.7:7 x", "ip netns exec a probe udp listen 10.0.0.1:7",
+	"ip netns exec a probe capture start nic0 a.pcapng", "ip netns exec a probe capture start nic0 a.pcapng",
 }
 
 // sight is a Net's view without its log: in which order what stands on a device
@@ -72,7 +75,17 @@ func moveLeavesNothing(t *rapid.T, vs []conformance.Variant) {
 		b.settle()
 		seen[i] = b.sight("a")
 		b.do(t, "probe sleep 40s")
-		seen[i] += b.sight("a")
+		if i == 0 { // what it does in its new Net is nobody else's
+			b.do(t, "ip -n b link set nic0 up")
+			b.do(t, "ip -n b addr add 10.0.0.3/24 dev nic0")
+			b.do(t, "ip netns exec b ping -c 1 -W 0.1 10.0.0.4")
+		} else {
+			b.do(t, "probe sleep 100ms")
+		}
+		seen[i] += b.sight("a") + b.do(t, "ip netns exec a probe capture stop nic0")
+		if f := b.files["a.pcapng"]; f != nil {
+			seen[i] += fmt.Sprintf("captured %x\n", f.Bytes())
+		}
 	}
 	if seen[0] != seen[1] {
 		t.Fatalf("a Net sees otherwise after nic0 was moved to another than after it was deleted\n--- commands\n%v\n--- moved\n%s\n--- deleted\n%s", cs, seen[0], seen[1])
