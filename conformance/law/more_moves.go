@@ -73,6 +73,9 @@ func moveLeavesNothing(t *rapid.T, vs []conformance.Variant) {
 			t.Fatalf("%v", err)
 		}
 		b.settle()
+		if bad := idle(b, "a"); bad != "" {
+			t.Fatalf("without nic0: %s\n--- commands\n%v", bad, cs)
+		}
 		seen[i] = b.sight("a")
 		b.do(t, "probe sleep 40s")
 		if i == 0 { // what it does in its new Net is nobody else's
@@ -90,4 +93,24 @@ func moveLeavesNothing(t *rapid.T, vs []conformance.Variant) {
 	if seen[0] != seen[1] {
 		t.Fatalf("a Net sees otherwise after nic0 was moved to another than after it was deleted\n--- commands\n%v\n--- moved\n%s\n--- deleted\n%s", cs, seen[0], seen[1])
 	}
+}
+
+// idle says what a Net waits for though no device of its is up, so that nothing can
+// happen to it; but for one look through its neighbours, which is begun when the first
+// comes and ends by itself.
+func idle(b *bench, name string) string {
+	n := b.net(name)
+	defer n.Put()
+	for _, d := range b.devices(n) {
+		if d.Up() {
+			return ""
+		}
+	}
+	if waits := b.m.Sys.Deadlines(n); len(waits) > 1 {
+		return fmt.Sprintf("no device is up, and timers wait for %v", waits)
+	}
+	if k := len(b.m.Core.Neighbours(n)); k > 0 {
+		return fmt.Sprintf("no device is up, and there are %d neighbours", k)
+	}
+	return ""
 }
