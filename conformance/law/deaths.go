@@ -488,7 +488,7 @@ func (s *scene) reborn(t *rapid.T, v conformance.Variant) string {
 	fresh := newBench(t, v, eyes{})
 	defer fresh.close()
 	fresh.m.AdvanceTo(b.m.Sys.Now(), nil)
-	b.watch.eyes, b.watch.of = eyes{}, map[string]*log{}
+	b.watch.eyes, b.watch.of, b.files = eyes{}, map[string]*log{}, map[string]*file{}
 	var views [2]string
 	for i, b := range []*bench{b, fresh} {
 		for _, c := range furniture(0, false) {
