@@ -213,7 +213,7 @@ func pendings() []pending {
 				s.t.Fatalf("%v", err)
 			}
 			s.listens = true
-			return func() bool { return s.told.Load() == 0 }
+			return func() bool { return !s.stuck.Load() }
 		}, false},
 		{"readers wait", (*scene).blockReaders, false},
 		{"packets come to it", func(s *scene) func() bool { s.write(s.y, "10.0.0.1:7"); return s.heldBy(s.x) }, true},
