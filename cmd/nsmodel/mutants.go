@@ -25,7 +25,8 @@ func mutants(args []string) int {
 	full := fs.Bool("full", false, "ask every detector about every mutant, and print the grid")
 	list := fs.Bool("list", false, "list the mutants, and plant none")
 	jobs := fs.Int("j", 2, "how many to build and try at once")
-	rounds := fs.Int("rounds", 2, "how long to look: 1 is a glance, each further round draws ten times the cases")
+	rounds := fs.Int("rounds", 1, "how long to look: 1 is a glance, each further round draws ten times the cases")
+	whole := fs.Bool("all", false, "plant all of them, not every second of each kind")
 	lost := fs.Bool("unfound", false, "plant those that nobody was seen to find, and nothing else")
 	verbose := fs.Bool("v", false, "print what the killers said")
 	outFile := fs.String("out", "", "`FILE` for all findings, as JSON")
@@ -55,6 +56,9 @@ func mutants(args []string) int {
 		}
 		_ = w.Flush()
 		return 0
+	}
+	if !*whole && !*lost && *only == "" && *kind == "" {
+		ms = mutant.Half(ms)
 	}
 	tree, err := mutant.FindTree(".")
 	if err != nil {
