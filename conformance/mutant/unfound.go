@@ -8,9 +8,7 @@ import "slices"
 var unfound = map[string]string{
 	"a device's number is taken for the device":            "a port that stands on a device of another Net with the bridge's number",
 	"what is in force is remembered without its namespace": "two Nets with other values of conf.all must ask in a row",
-	"frames for a device that is down are forgotten":       "law 3 with frames that arrive at a device that is down did not draw it in 200 cases",
 	"a namespace's number is freed too early":              "perhaps the same: nobody asks between the two",
-	"a reference is kept when a move fails":                "a device that may not move must be sent to a Net which then dies",
 	"pre-exit in the order of birth":                       "perhaps the same, but for packets on their way",
 }
 
