@@ -40,8 +40,15 @@ func TestCatalogue(t *testing.T) {
 	if k := len(Unfound()); k != len(unfound) {
 		t.Errorf("%d of %d unfound mutants are there", k, len(unfound))
 	}
-	if len(Catalogue()) < 40 {
-		t.Errorf("%d mutants", len(seen))
+	if k := len(Catalogue()); k < 100 {
+		t.Errorf("%d mutants", k)
+	}
+	half := map[Kind]bool{}
+	for _, m := range Half(Catalogue()) {
+		half[m.Kind] = true
+	}
+	if k := len(Half(Catalogue())); k < 60 || len(half) != len(Kinds()) {
+		t.Errorf("half of them are %d, of %d kinds", k, len(half))
 	}
 	for _, k := range Kinds() {
 		if kinds[k] == 0 {
