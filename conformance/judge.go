@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // An Outcome is how a judge's work on one lab ended.
@@ -26,6 +27,7 @@ type Finding struct {
 	Outcome Outcome
 	Text    string   // of a failure the smallest diff, of a skip the reason, each with its newlines
 	Notes   []string // what was not compared, with the reason
+	Stuck   bool     // of a failure: a command did not come back, and may never
 }
 
 func failed(format string, a ...any) Finding {
@@ -140,12 +142,22 @@ func JudgeAll(labs []*Lab, judges []Judge, tell func(Finding)) [][]Finding {
 		out[i] = make([]Finding, len(judges))
 	}
 	for j, judge := range judges {
+		var spins atomic.Bool
 		var wg sync.WaitGroup
 		next := make(chan int)
 		for range side {
 			wg.Go(func() {
 				for i := range next {
+					if spins.Load() {
+						f := skipped("a lab before it does not come back, and keeps the computer busy")
+						f.Judge, f.Lab = judge.Name, labs[i]
+						out[i][j] = f
+						continue
+					}
 					out[i][j] = judge.Of(labs[i])
+					if out[i][j].Stuck {
+						spins.Store(true)
+					}
 					tell(out[i][j])
 				}
 			})

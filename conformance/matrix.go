@@ -189,6 +189,9 @@ func JudgeMatrixOn(l *Lab, vs []Variant) Finding {
 			return head, versus(first.said(), lines, v)
 		}
 		worst.add(fmt.Sprintf("- %s, + %s", vs[0].Name, v.Name), v.Name, diff, again)
+		if stuck(diff) {
+			break
+		}
 	}
 	return worst.finding(l.Lines)
 }

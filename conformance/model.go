@@ -1,11 +1,13 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"nsmodel"
 	"nsmodel/host"
@@ -66,7 +68,7 @@ type session struct {
 	in *lab.Interp
 
 	watch  *watch // nil: nobody looks
-	broken bool   // a command panicked
+	broken bool   // a command panicked or is stuck
 }
 
 func openSession(v Variant) (*session, error) {
@@ -102,13 +104,43 @@ func (s *session) runAll(lines []lab.Line) (rs []lab.Result, err error) {
 	return rs, nil
 }
 
+// comesBack is how long a command may run, in real time: all take some
+// milliseconds, and those that wait do so in virtual time.
+const comesBack = 20 * time.Second
+
+// errStuck wraps the error of a command that did not come back.
+var errStuck = errors.New("the command does not come back")
+
 // do runs one command. A panic is an error that says where, and the end of the
-// session: nobody knows which locks are held.
+// session: nobody knows which locks are held. So is a command that does not come
+// back; it is left to itself, for nobody can stop it.
 func (s *session) do(line lab.Line) (r lab.Result, err error) {
+	done := make(chan struct{})
+	var got lab.Result
+	var failed error
+	go func() {
+		defer close(done)
+		got, failed = s.guarded(line)
+	}()
+	late := time.NewTimer(comesBack)
+	defer late.Stop()
+	select {
+	case <-done:
+		s.broken = s.broken || errors.Is(failed, errPanic)
+		return got, failed
+	case <-late.C:
+		s.broken = true
+		return r, fmt.Errorf("$ %s\n%w: %v, and still running", line.Text, errStuck, comesBack)
+	}
+}
+
+// errPanic wraps the error of a command that panicked.
+var errPanic = errors.New("panic")
+
+func (s *session) guarded(line lab.Line) (r lab.Result, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.broken = true
-			err = fmt.Errorf("$ %s\npanic: %v\n%s", line.Text, v, ofModel(debug.Stack()))
+			err = fmt.Errorf("$ %s\n%w: %v\n%s", line.Text, errPanic, v, ofModel(debug.Stack()))
 		}
 	}()
 	r, err = s.in.Run(line)

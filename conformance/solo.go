@@ -50,7 +50,7 @@ func JudgeSoloOn(l *Lab, vs []Variant) Finding {
 		plan.trials(v, func(name string, diff []diffLine) bool {
 			runs++
 			worst.add("- among all, + alone: "+name, name, diff, again)
-			return true
+			return !stuck(diff)
 		})
 	}
 	f := worst.finding(lines)

@@ -41,7 +41,7 @@ func (k *kernel) runSteps(lines []lab.Line) (steps []Step, err error) {
 		if err := k.watch(); err != nil {
 			return nil, err
 		}
-		if l.Words[0] == "ip" {
+		if l.Words[0] == "ip" || l.Words[0] == "sysctl" { // which may bring devices and tunables
 			if err := k.makePatient(); err != nil {
 				return nil, err
 			}
@@ -81,15 +81,21 @@ func (k *kernel) watch() error {
 	return nil
 }
 
-// makePatient has each device's neighbours asked once, as on the model.
+// makePatient has each device's neighbours asked once, as on the model, and no
+// redirects believed, which the model does not.
 func (k *kernel) makePatient() error {
 	for name := range k.watches {
 		if err := k.in(name, func() error {
-			all, err := filepath.Glob("/proc/sys/net/ipv4/neigh/*/retrans_time_ms")
-			for _, path := range all {
-				_ = put(path, patient) // the device may go
+			for pattern, value := range map[string]string{"neigh/*/retrans_time_ms": patient, "conf/*/accept_redirects": "0"} {
+				all, err := filepath.Glob("/proc/sys/net/ipv4/" + pattern)
+				if err != nil {
+					return err
+				}
+				for _, path := range all {
+					_ = put(path, value) // the device may go
+				}
 			}
-			return err
+			return nil
 		}); err != nil {
 			return err
 		}

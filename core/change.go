@@ -62,6 +62,15 @@ func (s *Stack) SetCarrier(d *Device, on bool) {
 	}
 }
 
+// StateChanged tells who watches d, if it is up, to look at it anew: something
+// has changed that has no event of its own. Under rtnl.
+// Linux: netdev_state_change.
+func (s *Stack) StateChanged(d *Device) {
+	if d.listed && d.live.Load() {
+		s.notify(EventChange, d)
+	}
+}
+
 // SetFlag switches one of FlagPromisc, FlagAllMulti, FlagNoARP, FlagMulticast
 // and FlagMaster; under rtnl.
 func (s *Stack) SetFlag(d *Device, flag uint32, on bool) {

@@ -291,10 +291,5 @@ func (s *Inet) LocalDevice(n *netns.Net, a [4]byte) *core.Device {
 	if l, ok := s.addrs.Get(n, a); ok {
 		return l[0].Dev
 	}
-	for r := range s.FIB.Routes(n, fib.TableLocal) {
-		if r.Type == fib.Local && r.Dst.Contains(netip.AddrFrom4(a)) && len(r.NextHops) > 0 {
-			return r.NextHops[0].Dev
-		}
-	}
-	return nil
+	return s.FIB.LocalDevice(n, netip.AddrFrom4(a))
 }

@@ -37,7 +37,7 @@ func (s *Inet) event(e core.Event, d *core.Device) {
 			s.FIB.DeviceDown(n, d)
 			s.Core.FlushNeighbours(d, true)
 		}
-	case core.EventCarrier:
+	case core.EventCarrier, core.EventChange:
 		s.FIB.DeviceCarrier(n, d, d.Carrier())
 		if !d.Carrier() && dev.on(confARPEvictNoCarrier) {
 			s.Core.FlushNeighbours(d, false)

@@ -44,8 +44,8 @@ func (s *Inet) getRoute(n *netns.Net, m *netlink.Route) ([]netlink.Message, erro
 			return nil, syscall.EHOSTUNREACH
 		}
 		r := res.Route()
-		if m.Flags&unix.RTM_F_LOOKUP_TABLE == 0 {
-			r.Table = fib.TableMain // not asked for
+		if m.Flags&unix.RTM_F_LOOKUP_TABLE == 0 && !s.FIB.CustomRules(n) {
+			r.Table = fib.TableMain // local is in it until there are rules (fib_unmerge)
 		}
 		return []netlink.Message{s.routeMessage(&r)}, nil
 	}

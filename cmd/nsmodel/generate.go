@@ -27,10 +27,18 @@ func generateFlags(fs *flag.FlagSet) *lockstep.Options {
 func generate(o lockstep.Options) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	told := time.Duration(0)
 	o.Tell = func(t lockstep.Tally) {
 		seconds := t.Elapsed.Seconds()
-		progress("\r\x1b[K%v: %d labs (%.1f/s), %d commands (%.0f/s), %d disagreements, %d distinct; --seed %d goes on from here",
+		line := fmt.Sprintf("%v: %d labs (%.1f/s), %d commands (%.0f/s), %d disagreements, %d distinct; --seed %d goes on from here",
 			t.Elapsed.Truncate(time.Second), t.Labs, float64(t.Labs)/seconds, t.Commands, float64(t.Commands)/seconds, t.Disagreements, t.Distinct, t.Next)
+		switch {
+		case isTerminal(os.Stderr):
+			fmt.Fprint(os.Stderr, "\r\x1b[K"+line)
+		case t.Elapsed-told >= 10*time.Second:
+			told = t.Elapsed
+			fmt.Fprintln(os.Stderr, line)
+		}
 	}
 	o.Found = func(f *lockstep.Find) {
 		progress("\r\x1b[K")

@@ -192,8 +192,8 @@ func reportVerb(g *gen) string {
 // tunable draws a name from all that there are, and a value sensible or wild.
 func (g *gen) tunable() string {
 	name := g.pick("key", tunables()...)
-	if strings.Contains(name, "*") {
-		name = strings.Replace(name, "*", g.pick("instance", "all", "default", "v0", "w0", "lo", "br0"), 1)
+	if before, after, ok := strings.Cut(name, "*"); ok {
+		name = before + g.pick("instance", "all", "default", "v0", "w0", "lo", "br0") + after
 	}
 	value := g.pick("value", "0", "1", "1", "2", "3", "5", "60", "1000", "-1", "2147483647", "9999999999", "x", `"7 9"`, `"32768 32770"`)
 	return fmt.Sprintf("%s=%s", name, value)

@@ -256,6 +256,7 @@ func addRoute(w *world) {
 	case 0:
 		kind, hop = one(w, "blackhole ", "unreachable ", "prohibit ", "throw "), ""
 	case 1:
+		to = one(w, "10.8.0.0/16", "10.8.1.0/24") // to which nobody sends, see elsewhere
 		hop = fmt.Sprintf("nexthop via %s nexthop via %s weight %d", w.host(), w.host(), 1+w.upTo(3))
 	case 2:
 		more = " metric " + one(w, "5", "10")

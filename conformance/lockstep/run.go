@@ -67,7 +67,6 @@ type Find struct {
 // A runner is one run.
 type runner struct {
 	o     Options
-	boxes *conformance.Sandboxes
 	start time.Time
 
 	mu      sync.Mutex

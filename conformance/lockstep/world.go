@@ -16,7 +16,6 @@ type world struct {
 	nets  []string // "" is the initial one
 	devs  []*device
 	socks []sock
-	rules []string // as they were added, with the Net in front
 	route []entry
 }
 

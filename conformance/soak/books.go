@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"time"
 	"weak"
 
 	"nsmodel"
@@ -70,7 +71,12 @@ type Graves []weak.Pointer[netns.Net]
 // none.
 func (g Graves) Kept() string {
 	var kept []string
-	for range 4 {
+	for i := range 44 {
+		if i > 3 {
+			// Whoever the Net's death has woken may not have run yet, and has it on
+			// its stack.
+			time.Sleep(50 * time.Millisecond)
+		}
 		runtime.GC()
 		kept = kept[:0]
 		for _, p := range g {

@@ -28,15 +28,22 @@ func gauge() Gauge {
 	return Gauge{Heap: mem.HeapAlloc, RSS: resident(), Goroutines: runtime.NumGoroutine(), FDs: files()}
 }
 
-// resident returns the bytes of memory the process has; 0 where /proc is not.
+// resident returns the bytes of memory that the process has for itself; 0 where
+// /proc is not. The rings of NICs, which the kernel lends it, are not among them:
+// they come and go with the NICs that happen to be there.
 func resident() uint64 {
-	b, err := os.ReadFile("/proc/self/statm")
+	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
 	}
-	var size, pages uint64
-	fmt.Sscan(string(b), &size, &pages) // 0 if it is none
-	return pages * uint64(os.Getpagesize())
+	for line := range strings.Lines(string(b)) {
+		if value, ok := strings.CutPrefix(line, "RssAnon:"); ok {
+			var kb uint64
+			fmt.Sscan(value, &kb) // 0 if it is none
+			return kb << 10
+		}
+	}
+	return 0
 }
 
 // files returns how many files are open; 0 where /proc is not.

@@ -228,6 +228,9 @@ func (h *rtcore) setLink(n *netns.Net, d *core.Device, m *Link) error {
 			return err
 		}
 	}
+	if m.Has&(LinkGroup|LinkAlias) != 0 {
+		h.core.StateChanged(d)
+	}
 	return nil
 }
 
