@@ -25,7 +25,9 @@ func mutants(args []string) int {
 	full := fs.Bool("full", false, "ask every detector about every mutant, and print the grid")
 	list := fs.Bool("list", false, "list the mutants, and plant none")
 	jobs := fs.Int("j", 2, "how many to build and try at once")
-	rounds := fs.Int("rounds", 3, "how long to look: 1 is a glance, each further round draws ten times the cases")
+	rounds := fs.Int("rounds", 1, "how long to look: 1 is a glance, each further round draws ten times the cases")
+	whole := fs.Bool("all", false, "plant all of them, not every second of each kind")
+	lost := fs.Bool("unfound", false, "plant those that nobody was seen to find, and nothing else")
 	verbose := fs.Bool("v", false, "print what the killers said")
 	outFile := fs.String("out", "", "`FILE` for all findings, as JSON")
 	fs.Usage = func() {
@@ -38,7 +40,11 @@ func mutants(args []string) int {
 	case err != nil:
 		return 2
 	}
-	ms, err := chooseMutants(*only, mutant.Kind(*kind))
+	all := append(mutant.Catalogue(), mutant.Races()...)
+	if *lost {
+		all = mutant.Unfound()
+	}
+	ms, err := chooseMutants(all, *only, mutant.Kind(*kind))
 	if err != nil {
 		return fail(err)
 	}
@@ -50,6 +56,9 @@ func mutants(args []string) int {
 		}
 		_ = w.Flush()
 		return 0
+	}
+	if !*whole && !*lost && *only == "" && *kind == "" {
+		ms = mutant.Half(ms)
 	}
 	tree, err := mutant.FindTree(".")
 	if err != nil {
@@ -129,14 +138,14 @@ func runMutants(ctx context.Context, r *mutant.Runner, ms []mutant.Mutant, jobs 
 	return fates, nil
 }
 
-func chooseMutants(only string, kind mutant.Kind) ([]mutant.Mutant, error) {
+func chooseMutants(all []mutant.Mutant, only string, kind mutant.Kind) ([]mutant.Mutant, error) {
 	if kind != "" && !slices.Contains(mutant.Kinds(), kind) {
 		return nil, fmt.Errorf("mutants: no kind %q", kind)
 	}
 	if only == mutant.None().Name {
 		return nil, nil
 	}
-	ms := slices.DeleteFunc(append(mutant.Catalogue(), mutant.Races()...), func(m mutant.Mutant) bool {
+	ms := slices.DeleteFunc(all, func(m mutant.Mutant) bool {
 		return !strings.Contains(m.Name, only) || kind != "" && m.Kind != kind
 	})
 	if len(ms) == 0 {

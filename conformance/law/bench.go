@@ -27,13 +27,14 @@ type bench struct {
 	socks map[string]*socket // by "NET/name"
 	held  map[string]*netns.Net
 	hooks map[string][]func() // of a Net's netfilter functions
+	files map[string]*file    // that captures write, by name
 }
 
 // newBench builds a machine. What is watched is drawn by the caller: a tap and
 // a listener change the way that a packet or a message takes, and both ways
 // count.
 func newBench(t fataler, v conformance.Variant, eyes eyes) *bench {
-	b := &bench{socks: map[string]*socket{}, held: map[string]*netns.Net{}, hooks: map[string][]func(){}}
+	b := &bench{socks: map[string]*socket{}, held: map[string]*netns.Net{}, hooks: map[string][]func(){}, files: map[string]*file{}}
 	b.watch = &watch{eyes: eyes, of: map[string]*log{}, subs: map[string]*listener{}, taps: map[*core.Device]*tapped{}}
 	c := v.Config
 	c.Gates = append(c.Gates, core.GateRow{Layer: core.LayerNotifier, Entry: "law", Open: true, Why: "an observer of every Net"})
@@ -53,7 +54,7 @@ func newBench(t fataler, v conformance.Variant, eyes eyes) *bench {
 		t.Fatalf("%v", err)
 	}
 	b.m, b.h = m, host.New(m)
-	b.h.Create = discard
+	b.h.Create = b.create
 	if v.Schedule != 0 {
 		b.h.Pick = rand.New(rand.NewPCG(v.Schedule, 0)).IntN
 	}

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"nsmodel"
 	"nsmodel/conformance"
 	"nsmodel/netns"
 )
@@ -19,6 +20,7 @@ import (
 func birthFails(t *rapid.T, vs []conformance.Variant) {
 	w := world{links: true}
 	v := drawVariant(t, vs, oneWorker)
+	in := attend(&v)
 	b := newBench(t, v, drawEyes(t))
 	defer b.close()
 	cs := w.lab(t, 10)
@@ -74,6 +76,9 @@ func birthFails(t *rapid.T, vs []conformance.Variant) {
 			t.Fatalf("under %q, after %s failed: %+v, before %+v\n%s", v.Name, sub.Name, c, census, story(cs))
 		}
 	}
+	if in.bad != "" {
+		t.Fatalf("under %q, %s\n%s", v.Name, in.bad, story(cs))
+	}
 	if after := look(); after != before {
 		t.Fatalf("under %q, failed births are seen:\n%s%s", v.Name, difference("before", before, "after", after), story(cs))
 	}
@@ -88,6 +93,32 @@ func birthFails(t *rapid.T, vs []conformance.Variant) {
 	if said := b.do(t, "ip netns exec h ping -c 1 -W 0.1 127.0.0.1"); !strings.Contains(said, "1 received") {
 		t.Fatalf("under %q, after the failures: %s\n%s", v.Name, said, story(cs))
 	}
+}
+
+// An attendance is a subsystem's, the last that registers: who leaves it has
+// entered it, and leaves once.
+type attendance struct {
+	in  map[netns.ID]int
+	bad string
+}
+
+// attend has v's machines keep one.
+func attend(v *conformance.Variant) *attendance {
+	a := &attendance{in: map[netns.ID]int{}}
+	pass := func(what string, from, to int) func(*netns.Net) {
+		return func(n *netns.Net) {
+			if a.in[n.ID()] != from && a.bad == "" {
+				a.bad = fmt.Sprintf("a subsystem's %s is called for a Net which is at stage %d there, not %d", what, a.in[n.ID()], from)
+			}
+			a.in[n.ID()] = to
+		}
+	}
+	v.Config.Extend = func(m *nsmodel.Machine) error {
+		enter := pass("enter", 0, 1)
+		netns.Attend(m.Sys, "attendance", func(n *netns.Net) error { enter(n); return nil }, pass("pre-exit", 1, 2), pass("exit", 2, 0))
+		return nil
+	}
+	return a
 }
 
 // exitOrder is law 4 for the order in which subsystems leave: where no

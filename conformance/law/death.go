@@ -20,7 +20,7 @@ import (
 // gone the shared tables are as they were, no packet is out, no timer waits, and
 // not even the garbage collector can reach a dead Net or what was in it.
 func nothingOutlives(t *rapid.T, vs []conformance.Variant) {
-	cs := world{links: true}.lab(t, 40)
+	cs := append(world{links: true}.lab(t, 40), inVain()...)
 	v := drawVariant(t, vs, everyVariant)
 	b := newBench(t, v, drawEyes(t))
 	defer b.close()
@@ -29,9 +29,27 @@ func nothingOutlives(t *rapid.T, vs []conformance.Variant) {
 	}
 	g := grasp(b)
 	killAll(b)
-	if bad := remains(b, g); bad != "" {
+	bad := remains(b, g)
+	if k := b.m.Sys.Census().Living; bad == "" && k != 1 {
+		bad = fmt.Sprintf("%d Nets live, whom nobody holds", k-1)
+	}
+	if bad != "" {
 		t.Fatalf("under %q, after the end of every Net: %s\n%s", v.Name, bad, story(cs))
 	}
+}
+
+// inVain are commands that name another Net and are refused.
+func inVain() (cs []genCommand) {
+	for g, nets := range groups {
+		for i, net := range nets {
+			gen := &gen{x: net, y: nets[(i+1)%len(nets)]}
+			for _, text := range []string{"X link add stays type bridge", "X link set lo netns $Y", "X link set stays netns $Y", "X link add lo type veth peer name lo netns $Y",
+				"X link add b7 link none7 netns $Y type passthrough", "X netns set $Y 0", "X netns set $Y 0"} {
+				cs = append(cs, genCommand{g, gen.expand(text)})
+			}
+		}
+	}
+	return cs
 }
 
 // A grip holds weakly what must go.

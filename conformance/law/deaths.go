@@ -15,6 +15,7 @@ import (
 
 	"nsmodel/conformance"
 	"nsmodel/core"
+	"nsmodel/core/netlink"
 	"nsmodel/core/wire"
 	"nsmodel/ipv4"
 	"nsmodel/netns"
@@ -41,6 +42,10 @@ type scene struct {
 	readers []*reader
 	nic     *core.Device
 	pings   []*ipv4.Ping
+	// of a listener in x
+	listens bool
+	told    atomic.Int32
+	stuck   atomic.Bool
 }
 
 // A reader is a goroutine that waits for a datagram in x.
@@ -183,6 +188,32 @@ func pendings() []pending {
 			s.nic = w.Device()
 			s.b.m.Core.SetUp(s.nic)
 			return func() bool { return s.nic.Net() == s.x && s.nic.Up() }
+		}, false},
+		{"its devices' names and numbers are taken in the initial Net", func(s *scene) func() bool {
+			for _, text := range []string{"ip link add eth0 type bridge", "ip link add dev2 type bridge", "ip link add dev3 index 40 type bridge"} {
+				s.do(text)
+			}
+			return func() bool { return s.b.m.Core.Device(s.b.m.Init(), "eth0") != nil }
+		}, false},
+		{"a listener asks when it is told", func(s *scene) func() bool {
+			s.b.m.Sys.Lock()
+			defer s.b.m.Sys.Unlock()
+			var sub *netlink.Subscription
+			sub, err := s.b.m.Netlink.Subscribe(s.x, netlink.GroupAll, 8, func() {
+				s.told.Add(1)
+				asked := make(chan struct{})
+				go func() { _, _ = sub.Receive(); close(asked) }()
+				select {
+				case <-asked:
+				case <-time.After(5 * time.Second): // for whoever waits for ever
+					s.stuck.Store(true)
+				}
+			})
+			if err != nil {
+				s.t.Fatalf("%v", err)
+			}
+			s.listens = true
+			return func() bool { return !s.stuck.Load() }
 		}, false},
 		{"readers wait", (*scene).blockReaders, false},
 		{"packets come to it", func(s *scene) func() bool { s.write(s.y, "10.0.0.1:7"); return s.heldBy(s.x) }, true},
@@ -424,6 +455,12 @@ func (s *scene) after(dead []string, g *grip) string {
 			return fmt.Sprintf("a reader was woken with %v", r.err)
 		}
 	}
+	if s.stuck.Load() {
+		return "a listener that was told could not ask"
+	}
+	if s.listens && s.told.Load() == 0 {
+		return "a listener was not told of the end"
+	}
 	for _, p := range s.pings {
 		if _, err := p.Send(netip.MustParseAddr("10.0.0.2"), 2, 8, 0); err == nil {
 			return "an echo client still sends"
@@ -451,7 +488,7 @@ func (s *scene) reborn(t *rapid.T, v conformance.Variant) string {
 	fresh := newBench(t, v, eyes{})
 	defer fresh.close()
 	fresh.m.AdvanceTo(b.m.Sys.Now(), nil)
-	b.watch.eyes, b.watch.of = eyes{}, map[string]*log{}
+	b.watch.eyes, b.watch.of, b.files = eyes{}, map[string]*log{}, map[string]*file{}
 	var views [2]string
 	for i, b := range []*bench{b, fresh} {
 		for _, c := range furniture(0, false) {

@@ -9,6 +9,7 @@ import (
 	"nsmodel"
 	"nsmodel/conformance"
 	"nsmodel/core"
+	"nsmodel/core/wire"
 )
 
 // Law 3: nothing is lost. After every single step of a worker, under any
@@ -17,7 +18,7 @@ import (
 // what was seen at it, and what one end of a pair has sent, the other has
 // received, dropped, or not looked at yet.
 func nothingIsLost(t *rapid.T, vs []conformance.Variant) {
-	cs := world{links: true}.lab(t, 60)
+	cs := append(world{links: true}.lab(t, 60), lateFrames()...)
 	v := drawVariant(t, vs, everyVariant)
 	b := newBench(t, v, eyes{taps: rapid.Bool().Draw(t, "taps")})
 	defer b.close()
@@ -42,6 +43,17 @@ func nothingIsLost(t *rapid.T, vs []conformance.Variant) {
 			t.Fatalf("under %q, in command %d (%s): %s\n%s", v.Name, at, c.text, bad, story(cs[:k+1]))
 		}
 	}
+}
+
+// lateFrames come to a device of each Net when it is down.
+func lateFrames() (cs []genCommand) {
+	frame := hexOf(arpFrame(stations[0], stations[1], 1, stations[1], [4]byte{10, 0, 0, 1}, wire.MAC{}, [4]byte{10, 0, 0, 2}))
+	for g, nets := range groups {
+		for _, net := range nets {
+			cs = append(cs, fit(g, net, []string{"X link set $V down", "law $X arrive $V " + frame})...)
+		}
+	}
+	return cs
 }
 
 // imbalance says what is wrong with the books, "" if nothing.

@@ -1,6 +1,7 @@
 package law
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -34,6 +35,10 @@ type socket struct {
 //	NET hook N drop|mark           a function at hook N: it drops every second
 //	                               packet, or marks all with 1
 //	NET unhook                     takes all of them away
+//	NET arrive D HEX               a frame comes in from the wire at device D
+//	NET proxy ADDR                 it answers for ADDR at every device
+//	NET asked                      strangers ask it all they can, see bench.exercise
+//	NET wild N                     every tunable that can be N is made so
 //	NET hold H                     an alive reference, as an open file's
 //	NET put H                      gives it back
 func (b *bench) op(t fataler, words []string) string {
@@ -70,6 +75,22 @@ func (b *bench) op(t fataler, words []string) string {
 		}
 		delete(b.hooks, name)
 		return ""
+	case "arrive":
+		return b.arrive(n, args[0], args[1])
+	case "proxy":
+		b.m.Sys.Lock()
+		defer b.m.Sys.Unlock()
+		return errorText(b.m.Core.SetProxy(n, nil, netip.MustParseAddr(args[0])))
+	case "asked":
+		b.exercise(t, n)
+		return ""
+	case "wild":
+		b.m.Sys.Lock()
+		defer b.m.Sys.Unlock()
+		for _, v := range b.m.Sysctl.All(n) {
+			_ = b.m.Sysctl.Set(n, v.Name, args[0]) // some cannot be that
+		}
+		return ""
 	case "hold":
 		if b.held[args[0]] != nil {
 			return "held\n"
@@ -80,6 +101,38 @@ func (b *bench) op(t fataler, words []string) string {
 	}
 	t.Fatalf("no op %q", words)
 	return ""
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error() + "\n"
+}
+
+// arrive lets a frame come in at a device.
+func (b *bench) arrive(n *netns.Net, dev, text string) string {
+	b.m.Sys.Lock()
+	d := b.m.Core.Device(n, dev)
+	b.m.Sys.Unlock()
+	frame, err := hex.DecodeString(text)
+	if d == nil || err != nil || d.Flags()&core.FlagLoopback != 0 {
+		return "nowhere\n"
+	}
+	b.feed(d, frame)
+	b.settle()
+	return ""
+}
+
+// feed puts frames into a device's backlog.
+func (b *bench) feed(d *core.Device, frames ...[]byte) {
+	w := b.m.Core.Enter()
+	for _, f := range frames {
+		p := w.NewFrame(len(f))
+		copy(p.Bytes(), f)
+		d.Queue(w, p)
+	}
+	w.Leave()
 }
 
 // put gives a reference back, and lets what died of it be buried.

@@ -52,7 +52,8 @@ var wideVerbs = []string{
 	"E ping -c 1 -W 0.5 -I $A $F", "E ping -c 2 -W 0.2 -b 10.0.0.255", "E ping -c 1 -W 0.2 -b 255.255.255.255", "E ping -c 1 -w 1 -Q 4 $F", "E ping -c 3 -i 0.1 -W 3 $F",
 	"E probe udp send 10.0.0.255:$p all", "E probe udp send 10.0.0.255:$p all from $A:$p", "E probe udp send $F:$p tiny from $p",
 	"frame", "frame", "frame", "frame", "frame", "frame", "fragment", "fragment", "report", "report",
-	"E probe capture start $D x.pcapng", "E probe capture stop $D",
+	"arrival", "arrival", "law $X proxy $A", "law $X asked", "law $X wild 1",
+	"E probe capture start $D $X.pcapng", "E probe capture stop $D",
 	// sockets
 	"open", "open", "open", "law $X send $S hello", "law $X send $S hello", "law $X send $S *1473", "law $X send $S *4000 $F:$p", "law $X send $S there $F:$p",
 	"law $X send $S all 10.0.0.255:$p", "law $X recv $S", "law $X recv $S", "law $X recv $S", "law $X close $S",
@@ -101,7 +102,9 @@ var builders = map[string]func(*gen) string{
 		}
 		return "law $X open $S listen " + g.pick("local", "0.0.0.0:$p", "$A:$p", "10.0.0.255:$p", "0.0.0.0:0") + " " + strings.Join(words, " ")
 	},
-	"frame":    frameVerb,
+	// A frame comes in from a wire that a device hangs on, be it up or not.
+	"arrival":  func(g *gen) string { return "law $X arrive $D " + hexOf(g.frame()) },
+	"frame":    func(g *gen) string { return rawSend(g.frame()) },
 	"fragment": fragmentVerb,
 	"report":   reportVerb,
 }
@@ -136,30 +139,30 @@ func (g *gen) ends() (src, dst [4]byte, to wire.MAC) {
 
 func rawSend(b []byte) string { return "E probe raw send $P " + hexOf(b) }
 
-// frameVerb draws a frame that somebody on a wire may send.
-func frameVerb(g *gen) string {
+// frame draws a frame that somebody on a wire may send.
+func (g *gen) frame() []byte {
 	src := wire.MAC{2, 0, 0, 0, 0, byte(1 + g.upTo("src mac", 2))}
 	a, b, dst := g.ends()
 	switch g.upTo("frame", 9) {
 	case 0, 1:
-		return rawSend(arpFrame(dst, src, 1, src, a, wire.MAC{}, b))
+		return arpFrame(dst, src, 1, src, a, wire.MAC{}, b)
 	case 2:
-		return rawSend(arpFrame(dst, src, 2, src, a, stations[2], b))
+		return arpFrame(dst, src, 2, src, a, stations[2], b)
 	case 3:
-		return rawSend(arpFrame(stations[0], src, 1, src, a, wire.MAC{}, a)) // gratuitous
+		return arpFrame(stations[0], src, 1, src, a, wire.MAC{}, a) // gratuitous
 	case 4, 5:
-		return rawSend(udpFrame(dst, src, a, b, uint16(7+g.upTo("sport", 2)), uint16(7+g.upTo("dport", 2)), "wire"))
+		return udpFrame(dst, src, a, b, uint16(7+g.upTo("sport", 2)), uint16(7+g.upTo("dport", 2)), "wire")
 	case 6:
 		echo := icmpPacket(8, 0, 0x00010001, []byte("abcdefgh"))
-		return rawSend(ethernet(dst, src, wire.EtherTypeIPv4, ipPacket(a, b, 1, uint8(1+g.upTo("ttl", 2)), 9, 0, echo)))
+		return ethernet(dst, src, wire.EtherTypeIPv4, ipPacket(a, b, 1, uint8(1+g.upTo("ttl", 2)), 9, 0, echo))
 	case 7:
 		bad := ipPacket(a, b, 17, 64, 1, 0, nil)
 		bad[10] ^= 1
-		return rawSend(ethernet(dst, src, wire.EtherTypeIPv4, bad))
+		return ethernet(dst, src, wire.EtherTypeIPv4, bad)
 	case 8: // a VLAN tag, an unknown protocol
-		return rawSend(ethernet(dst, src, wire.EtherTypeVLAN, []byte{0, byte(g.upTo("vlan", 1)), 8, 0, 0x45, 0}))
+		return ethernet(dst, src, wire.EtherTypeVLAN, []byte{0, byte(g.upTo("vlan", 1)), 8, 0, 0x45, 0})
 	}
-	return rawSend(ethernet(dst, src, 0x88b5, []byte{0}))
+	return ethernet(dst, src, 0x88b5, []byte{0})
 }
 
 // fragmentVerb draws a piece of one of few datagrams: some are never completed.

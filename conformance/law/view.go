@@ -116,7 +116,13 @@ func (b *bench) lastWill(t fataler, name string) string {
 	run("X link set lo up")
 	run("E ping -c 1 -W 0.1 127.0.0.1")
 	run("E probe udp send 127.0.0.1:4444 x wait 10ms")
-	b.burst(t, n, &s)
+	b.exercise(t, n)
+	for _, d := range b.devices(n) {
+		run("E probe capture stop " + d.Name())
+	}
+	if f := b.files[name+".pcapng"]; f != nil {
+		fmt.Fprintf(&s, "captured %x\n", f.Bytes())
+	}
 	c, err := b.m.ListenPacket(n, "0.0.0.0:0")
 	if err != nil {
 		fmt.Fprintf(&s, "no port: %v\n", err)
@@ -133,14 +139,19 @@ func (b *bench) lastWill(t fataler, name string) string {
 	return s.String()
 }
 
-// burst lets a stranger ask for a port that nobody has, more often than a Net
-// may answer, at each device; the answers are in the log.
-func (b *bench) burst(t fataler, n *netns.Net, s *strings.Builder) {
-	name := nameOf(n)
+func (b *bench) devices(n *netns.Net) []*core.Device {
 	b.m.Sys.Lock()
-	devices := b.m.Core.Devices(n)
-	b.m.Sys.Unlock()
-	for _, d := range devices {
+	defer b.m.Sys.Unlock()
+	return b.m.Core.Devices(n)
+}
+
+// exercise lets strangers on its links ask a Net for all that it may be asked
+// for, and often, so that what is limited comes to its limit: for ports that
+// nobody has and that somebody may have, for an echo, for who has an address,
+// to pass something on, to keep pieces of datagrams. What it says is in the log.
+func (b *bench) exercise(t fataler, n *netns.Net) {
+	name := nameOf(n)
+	for _, d := range b.devices(n) {
 		addrs := b.m.IPv4.Addrs(d)
 		if len(addrs) == 0 || !d.Up() || d.Flags()&core.FlagLoopback != 0 {
 			continue
@@ -149,15 +160,47 @@ func (b *bench) burst(t fataler, n *netns.Net, s *strings.Builder) {
 		from := own
 		from[3] ^= 0xc0
 		mac := wire.MAC{2, 0, 0, 0, 0xee, 1}
-		s.WriteString(b.do(t, inNet(name, fmt.Sprintf("X neigh replace %v lladdr %v dev %s", netip.AddrFrom4(from), mac, d.Name()))))
-		w := b.m.Core.Enter()
-		for range 8 {
-			f := udpFrame(d.Addr(), mac, from, own, 5555, 5556, "x")
-			p := w.NewFrame(len(f))
-			copy(p.Bytes(), f)
-			d.Queue(w, p)
-		}
-		w.Leave()
+		b.do(t, inNet(name, fmt.Sprintf("X neigh replace %v lladdr %v dev %s", netip.AddrFrom4(from), mac, d.Name())))
+		b.feed(d, strangersFrames(d.Addr(), mac, own, from)...)
 		b.settle()
 	}
+}
+
+// strangersFrames are what a stranger, from, sends to a device and its address.
+func strangersFrames(to, mac wire.MAC, own, from [4]byte) (all [][]byte) {
+	ip := func(src, dst [4]byte, proto, ttl uint8, id, flags uint16, payload []byte) {
+		all = append(all, ethernet(to, mac, wire.EtherTypeIPv4, ipPacket(src, dst, proto, ttl, id, flags, payload)))
+	}
+	datagram := func(src, dst [4]byte, ttl uint8, port uint16) {
+		ip(src, dst, 17, ttl, 1, 0, udpPacket(src, dst, 5555, port, "x"))
+	}
+	for range 8 {
+		datagram(from, own, 64, 5556)
+	}
+	for range 8 {
+		ip(from, own, 1, 64, 1, 0, icmpPacket(8, 0, 0x00010001, []byte("abcdefgh")))
+	}
+	for range 4 {
+		datagram(from, [4]byte{10, 77, 0, 1}, 64, 7)
+	}
+	for port := uint16(7); port < 10; port++ {
+		datagram(from, own, 64, port)
+	}
+	datagram(from, [4]byte{255, 255, 255, 255}, 64, 7)
+	for _, dst := range [][4]byte{{10, 0, 0, 4}, {10, 0, 1, 2}, {10, 9, 0, 1}} {
+		datagram(from, dst, 64, 7)
+		datagram(from, dst, 1, 7)
+	}
+	for i := range byte(3) {
+		other := from
+		other[3] += i + 1
+		datagram(other, own, 64, 5556) // who it is must be asked for first
+	}
+	for _, a := range [][4]byte{own, {10, 0, 0, 4}, {10, 0, 1, 2}, {10, 0, 1, 3}, {10, 9, 0, 1}, {10, 0, 0, 50}} {
+		all = append(all, arpFrame(stations[0], mac, 1, mac, from, wire.MAC{}, a))
+	}
+	for id := uint16(100); id < 110; id++ {
+		ip(from, own, 17, 64, id, 0x2000, make([]byte, 24))
+	}
+	return all
 }

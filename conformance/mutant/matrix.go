@@ -80,9 +80,13 @@ func (r *Runner) Examine(ctx context.Context, program string, number int, m Muta
 		case place == "mixed" && f.Killed() && !full:
 			continue
 		case m.Only != "" && m.Only != place && place != "mixed" && !full:
-			rounds = min(rounds, 2) // nothing is to be seen here
+			rounds = min(rounds, 1) // nothing is to be seen here
 		}
-		fs, err := r.Try(ctx, program, number, place, rounds, full)
+		first := ""
+		if k := f.Killer(Places[0]); k != nil && place != Places[0] {
+			first = k.Detector // who found it there will find it here, most often
+		}
+		fs, err := r.Try(ctx, program, number, place, first, rounds, full)
 		f.Findings = append(f.Findings, fs...)
 		if err != nil {
 			f.Err = err.Error()
@@ -100,7 +104,7 @@ func (r *Runner) Run(ctx context.Context, ms []Mutant, jobs int, tell func(Fate)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.baseline(ctx, program, tell); err != nil {
+	if err := r.baseline(ctx, program, jobs, tell); err != nil {
 		return nil, err
 	}
 	out := make([]Fate, len(ms))
@@ -125,13 +129,25 @@ func (r *Runner) Run(ctx context.Context, ms []Mutant, jobs int, tell func(Fate)
 	return out, ctx.Err()
 }
 
-// baseline has the source as it is looked at by everybody: who finds something
-// there finds nothing in a mutant.
-func (r *Runner) baseline(ctx context.Context, program string, tell func(Fate)) error {
-	f := r.Examine(ctx, program, 0, None(), true)
+// baseline has the source as it is looked at by everybody, under each placement:
+// who finds something there finds nothing in a mutant.
+func (r *Runner) baseline(ctx context.Context, program string, jobs int, tell func(Fate)) error {
+	var wg sync.WaitGroup
+	var found [len(Places)][]Finding
+	var errs [len(Places)]error
+	room := make(chan struct{}, max(1, jobs))
+	for i, place := range Places {
+		wg.Go(func() {
+			room <- struct{}{}
+			defer func() { <-room }()
+			found[i], errs[i] = r.Try(ctx, program, 0, place, "", r.Rounds, true)
+		})
+	}
+	wg.Wait()
+	f := Fate{Name: None().Name, Precedent: None().Precedent, Findings: slices.Concat(found[:]...)}
 	tell(f)
-	if f.Err != "" {
-		return errors.New(f.Err)
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
 	}
 	for _, d := range f.Findings {
 		if d.Killed {

@@ -50,8 +50,24 @@ type Mutant struct {
 	Only, Why string
 }
 
-// Catalogue returns all mutants.
+// Catalogue returns all mutants that are to be found.
 func Catalogue() []Mutant {
+	return slices.DeleteFunc(everything(), func(m Mutant) bool { _, ok := unfound[m.Name]; return ok })
+}
+
+// Half returns every second of each kind, the first of each among them: what can be
+// planted in some minutes.
+func Half(ms []Mutant) (some []Mutant) {
+	seen := map[Kind]int{}
+	for _, m := range ms {
+		if seen[m.Kind]++; seen[m.Kind]%2 == 1 {
+			some = append(some, m)
+		}
+	}
+	return some
+}
+
+func everything() []Mutant {
 	return slices.Concat(tags(), limits(), information(), crossings(), moves(), gates(), lives(), tellings(), isolations())
 }
 

@@ -13,7 +13,7 @@ func TestCatalogue(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	kinds := map[Kind]int{}
-	for _, m := range Catalogue() {
+	for _, m := range everything() {
 		if seen[m.Name] || m.Name == "" || m.Name == None().Name {
 			t.Errorf("%q: the name is taken, or none", m.Name)
 		}
@@ -34,11 +34,21 @@ func TestCatalogue(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := tree.Plant(Catalogue()); err != nil {
+	if _, err := tree.Plant(everything()); err != nil {
 		t.Error(err)
 	}
-	if len(seen) < 40 {
-		t.Errorf("%d mutants", len(seen))
+	if k := len(Unfound()); k != len(unfound) {
+		t.Errorf("%d of %d unfound mutants are there", k, len(unfound))
+	}
+	if k := len(Catalogue()); k < 100 {
+		t.Errorf("%d mutants", k)
+	}
+	half := map[Kind]bool{}
+	for _, m := range Half(Catalogue()) {
+		half[m.Kind] = true
+	}
+	if k := len(Half(Catalogue())); k < 60 || len(half) != len(Kinds()) {
+		t.Errorf("half of them are %d, of %d kinds", k, len(half))
 	}
 	for _, k := range Kinds() {
 		if kinds[k] == 0 {

@@ -35,7 +35,7 @@ type Runner struct {
 	Rounds int
 	Full   bool
 	// Patience is how long one detector may take before it counts as hanging;
-	// 0 is five minutes.
+	// 0 is two minutes.
 	Patience time.Duration
 }
 
@@ -80,12 +80,12 @@ func (r *Runner) overlay(ms []Mutant) (string, error) {
 
 // Try has the detectors look for the mutant of that number on machines of one
 // placement, in processes of their own, until one finds something or, if full is
-// set, all have looked.
-func (r *Runner) Try(ctx context.Context, program string, number int, place string, rounds int, full bool) ([]Finding, error) {
+// set, all have looked. The detector called first, if any, is asked before all others.
+func (r *Runner) Try(ctx context.Context, program string, number int, place, first string, rounds int, full bool) ([]Finding, error) {
 	var all []Finding
 	var done []string
 	for {
-		fs, err := r.try(ctx, program, number, place, rounds, full, done)
+		fs, err := r.try(ctx, program, number, place, first, rounds, full, done)
 		all = append(all, fs...)
 		if err != nil {
 			return all, err
@@ -102,10 +102,10 @@ func (r *Runner) Try(ctx context.Context, program string, number int, place stri
 
 // try is one process. Of a detector that began and did not end it is said that
 // it crashed, or that it hung.
-func (r *Runner) try(ctx context.Context, program string, number int, place string, rounds int, full bool, skip []string) (fs []Finding, err error) {
+func (r *Runner) try(ctx context.Context, program string, number int, place, first string, rounds int, full bool, skip []string) (fs []Finding, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	args := []string{"-place", place, "-rounds", fmt.Sprint(rounds), "-skip", strings.Join(skip, ",")}
+	args := []string{"-place", place, "-rounds", fmt.Sprint(rounds), "-skip", strings.Join(skip, ","), "-first", first}
 	if full {
 		args = append(args, "-all")
 	}
@@ -122,7 +122,7 @@ func (r *Runner) try(ctx context.Context, program string, number int, place stri
 	}
 	patience := r.Patience
 	if patience == 0 {
-		patience = 5 * time.Minute
+		patience = 2 * time.Minute
 	}
 	var hung atomic.Bool
 	alarm := time.AfterFunc(patience, func() { hung.Store(true); cancel() })

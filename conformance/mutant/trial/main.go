@@ -35,6 +35,7 @@ func main() {
 	all := flag.Bool("all", false, "go on after the first find")
 	skip := flag.String("skip", "", "detectors to leave out, with commas")
 	only := flag.String("only", "", "detectors to ask, with commas")
+	first := flag.String("first", "", "the detector to ask before all others")
 	memory := flag.Int64("memory", 2<<30, "end with status 3 when more bytes than that are in use")
 	seed := flag.Uint64("seed", 1, "where the drawing of cases starts")
 	shrink := flag.Duration("shrink", 0, "how long to look for a smaller case")
@@ -46,7 +47,17 @@ func main() {
 	}
 	debug.SetMemoryLimit(*memory)
 	go watch(uint64(*memory))
-	for _, d := range detectors(*place, *rounds) {
+	ds := detectors(*place, *rounds)
+	slices.SortStableFunc(ds, func(a, b detector) int {
+		switch *first {
+		case a.name:
+			return -1
+		case b.name:
+			return 1
+		}
+		return 0
+	})
+	for _, d := range ds {
 		if slices.Contains(strings.Split(*skip, ","), d.name) || *only != "" && !slices.Contains(strings.Split(*only, ","), d.name) {
 			continue
 		}
