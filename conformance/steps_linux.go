@@ -81,13 +81,14 @@ func (k *kernel) watch() error {
 	return nil
 }
 
-// makePatient has each device's neighbours asked once, as on the model, and no
-// redirects believed, which the model does not.
+// makePatient has each device's neighbours asked once, as on the model, no
+// redirects believed, which the model does not, and bridges leave IP alone, where
+// br_netfilter is loaded.
 func (k *kernel) makePatient() error {
 	for name := range k.watches {
 		if err := k.in(name, func() error {
-			for pattern, value := range map[string]string{"neigh/*/retrans_time_ms": patient, "conf/*/accept_redirects": "0"} {
-				all, err := filepath.Glob("/proc/sys/net/ipv4/" + pattern)
+			for pattern, value := range map[string]string{"ipv4/neigh/*/retrans_time_ms": patient, "ipv4/conf/*/accept_redirects": "0", "bridge/bridge-nf-call-*": "0"} {
+				all, err := filepath.Glob("/proc/sys/net/" + pattern)
 				if err != nil {
 					return err
 				}

@@ -25,7 +25,7 @@ type inRoute struct {
 // drop it. It writes nothing but r. Linux: ip_route_input_slow.
 func (s *Inet) routeInput(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device, r *inRoute) core.Reason {
 	src := ip.Src4()
-	if p.Type == core.Looped || in.dev.Flags()&core.FlagLoopback != 0 {
+	if p.Type == core.Looped || in.dev.Flags()&core.FlagLoopback != 0 && p.Opts[optFlags]&flagAgain == 0 {
 		s.routeLooped(p, dst, r)
 		return 0
 	}

@@ -33,7 +33,7 @@ func (s *Inet) neighOps() *core.NeighOps {
 func (s *Inet) construct(d *core.Device, a netip.Addr) (wire.MAC, core.NeighState) {
 	t := s.FIB.AddrTypeDev(d.Net(), d, a) // a route may make any address a group's
 	switch {
-	case t == fib.Multicast:
+	case t == fib.Multicast && d.Flags()&core.FlagLoopback == 0: // on lo all are one neighbour
 		return wire.MulticastMAC(a.As4()), core.NudNoARP
 	case d.Flags()&(core.FlagNoARP|core.FlagLoopback) != 0:
 		return d.Addr(), core.NudNoARP

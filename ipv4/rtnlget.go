@@ -107,6 +107,7 @@ func (s *Inet) getInput(n *netns.Net, m *netlink.Route, fl *fib.Flow, out *netli
 	defer w.Leave()
 	p := w.NewPacket(n, 28)
 	defer w.Deliver(p)
+	p.Opts[optFlags] = flagAgain // nothing was sent by lo: it is asked what would be done
 	b := p.Bytes()
 	clear(b)
 	b[0], b[1], b[9] = 0x45, fl.TOS, fl.Proto

@@ -112,14 +112,11 @@ var ruleActions = [...]uint8{fib.ToTable: 1, fib.Goto: 2, fib.Nop: 3, fib.RuleBl
 
 // ruleMessage returns a rule as RTM_NEWRULE has it. Linux: fib_nl_fill_rule.
 func ruleMessage(r *fib.Rule) *netlink.Rule {
-	m := &netlink.Rule{Family: unix.AF_INET, From: r.From, To: r.To, TOS: r.TOS, Action: ruleActions[r.Action],
+	m := &netlink.Rule{Family: unix.AF_INET, From: r.From, To: r.To, TOS: r.TOS, Action: ruleActions[r.Action], Table: r.Table,
 		Priority: r.Priority, IIF: r.Iif, OIF: r.Oif, Goto: r.Goto, IPProto: r.IPProto, Proto: r.Proto,
 		SPort: netlink.PortRange(r.SPort), DPort: netlink.PortRange(r.DPort)}
 	if r.Priority != 0 {
 		m.Has |= netlink.RulePriority
-	}
-	if r.Action == fib.ToTable {
-		m.Table = r.Table
 	}
 	if r.Mark != 0 || r.Mask != 0 {
 		m.Mark, m.MarkMask = r.Mark, r.Mask

@@ -58,6 +58,7 @@ var elsewhere = []Exemption{
 	{"what a tool prints behind \"Usage:\"", "the model's help tells what the model knows"},
 	{"lo with a hardware address, or a neighbour", "the model sends by lo without looking for one"},
 	{"a second question for a neighbour", "Linux's clock runs on while a command is started: on both sides retrans_time_ms is a minute"},
+	{"what br_netfilter does to IP that crosses a bridge", "a distribution's choice; on Linux's side bridge-nf-call-* is 0"},
 	{"redirects that arrive", "the model does not believe them yet: on Linux's side accept_redirects is 0"},
 	{"which of several next hops a packet takes", "Linux hashes with a secret: nothing is sent where such routes lead"},
 	{"the two ends of a veth with different MTUs", "a refused frame is told to the sender at once in Linux, who sends no more fragments; the model's is dropped unseen (lab fragments)"},
