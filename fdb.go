@@ -20,10 +20,9 @@ func (m *Machine) fdbMessages() error {
 	if err != nil {
 		return err
 	}
-	for op, do := range map[netlink.Op]func(*netns.Net, *netlink.Request) ([]netlink.Message, error){
-		netlink.New: m.fdbNew, netlink.Del: m.fdbDel, netlink.Get: m.fdbDump,
-	} {
-		m.Netlink.Handle(netlink.Handler{Op: op, Kind: netlink.KindNeigh, Family: unix.AF_BRIDGE, Row: "neigh", Gate: gate, Do: do})
+	for _, h := range []netlink.Handler{{Op: netlink.New, Do: m.fdbNew}, {Op: netlink.Del, Do: m.fdbDel}, {Op: netlink.Get, Do: m.fdbDump}} {
+		h.Kind, h.Family, h.Row, h.Gate = netlink.KindNeigh, unix.AF_BRIDGE, "neigh", gate
+		m.Netlink.Handle(h)
 	}
 	return nil
 }

@@ -46,6 +46,44 @@ var floors = map[string]int{
 // of real NICs, and what runs Linux's own tools.
 var outdoors = []string{"cmd", "live", "conformance", "bench", "compare", "host", filepath.Join("core", "link", "afpacket"), "internal"}
 
+	"nsmodel/conformance/explore/step":         0,
+	"nsmodel/core/wire":                        0,
+	"nsmodel/internal/rtnl":                    0,
+	"nsmodel/netns":                            0,
+	"nsmodel/conformance/explore/step/atomic":  1,
+	"nsmodel/conformance/explore/step/maphash": 1,
+	"nsmodel/conformance/explore/step/runtime": 1,
+	"nsmodel/conformance/explore/step/sync":    1,
+	"nsmodel/conformance/explore/search":       2,
+	"nsmodel/conformance/tagvet":               5,
+	"nsmodel/internal/linux":                   5,
+	"nsmodel/core":                             10,
+	"nsmodel/core/link/afpacket":               10,
+	"nsmodel/core/link":                        15,
+	"nsmodel/core/netlink":                     15,
+	"nsmodel/core/sysctl":                      15,
+	"nsmodel/fib":                              20,
+	"nsmodel/netfilter":                        20,
+	"nsmodel/sockhash":                         20,
+	"nsmodel/ipv4":                             30,
+	"nsmodel/transport/udp":                    40,
+	"nsmodel":                                  50,
+	"nsmodel/lab":                              55,
+	"nsmodel/live":                             55,
+	"nsmodel/host":                             57,
+	"nsmodel/bench":                            60,
+	"nsmodel/conformance":                      60,
+	"nsmodel/conformance/explore":              62,
+	"nsmodel/conformance/explore/scene":        62,
+	"nsmodel/conformance/law":                  62,
+	"nsmodel/conformance/lockstep":             62,
+	"nsmodel/conformance/soak":                 62,
+	"nsmodel/conformance/explore/explorer":     63,
+	"nsmodel/conformance/mutant":               65,
+	"nsmodel/conformance/mutant/trial":         65,
+	"nsmodel/cmd/nsmodel":                      70,
+}
+
 func TestImportsPointDown(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").Output()
 	if err != nil {
@@ -88,118 +126,8 @@ func TestFewLibraries(t *testing.T) {
 	}
 }
 
-// Below the command and the NIC driver there is no ambient time or chance and
-// no goroutine: the same code is a deterministic machine under test.
-func TestNoAmbientTimeChanceOrOrder(t *testing.T) {
-	for path, file := range sources(t) {
-		ast.Inspect(file, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.GoStmt:
-				t.Errorf("%s: a go statement", path)
-			case *ast.SelectorExpr:
-				x, ok := n.X.(*ast.Ident)
-				if !ok {
-					return true
-				}
-				switch x.Name + "." + n.Sel.Name {
-				case "time.Now", "time.Since", "time.Until", "time.Sleep", "time.After", "time.AfterFunc", "time.NewTimer", "time.NewTicker", "time.Tick":
-					t.Errorf("%s: %s.%s", path, x.Name, n.Sel.Name)
-				}
-				if x.Name == "rand" && x.Obj == nil && n.Sel.Name != "New" && n.Sel.Name != "NewPCG" && n.Sel.Name != "Rand" && n.Sel.Name != "PCG" {
-					t.Errorf("%s: rand.%s", path, n.Sel.Name)
-				}
-			}
-			return true
-		})
-	}
-}
-
-// Package variables are constants and errors only: state is never shared by
-// accident. A table that is never written counts as a constant.
-func TestNoPackageState(t *testing.T) {
-	for path, file := range sources(t) {
-		for _, decl := range file.Decls {
-			g, ok := decl.(*ast.GenDecl)
-			if !ok || g.Tok != token.VAR {
-				continue
-			}
-			for _, spec := range g.Specs {
-				v := spec.(*ast.ValueSpec)
-				for i, name := range v.Names {
-					if name.Name == "_" || len(v.Values) > i && constantLike(v.Values[i]) {
-						continue
-					}
-					t.Errorf("%s: package variable %s", path, name.Name)
-				}
-			}
-		}
-	}
-}
-
-// constantLike admits literals, tables of literals and errors.
-func constantLike(e ast.Expr) bool {
-	switch e := e.(type) {
-	case *ast.BasicLit:
-		return true
-	case *ast.CompositeLit:
-		_, slot := e.Type.(*ast.MapType)
-		return !slot || len(e.Elts) > 0
-	case *ast.CallExpr:
-		if _, table := e.Fun.(*ast.FuncLit); table && len(e.Args) == 0 {
-			return true // a table that is computed once
-		}
-		sel, ok := e.Fun.(*ast.SelectorExpr)
-		if !ok {
-			return false
-		}
-		x, _ := sel.X.(*ast.Ident)
-		if x == nil {
-			return false
-		}
-		name := x.Name + "." + sel.Sel.Name
-		switch name {
-		case "errors.New", "fmt.Errorf", "netip.MustParseAddr", "netip.MustParsePrefix", "netip.AddrFrom4", "strings.NewReplacer", "regexp.MustCompile", "netip.PrefixFrom", "syscall.Errno":
-			return true
-		}
-	}
-	return false
-}
-
-// sources parses what the rules hold for: not tests, not what stands outdoors.
-func sources(t *testing.T) map[string]*ast.File {
-	files := map[string]*ast.File{}
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "testdata" {
-				return filepath.SkipDir
-			}
-			for _, o := range outdoors {
-				if path == o {
-					return filepath.SkipDir
-				}
-			}
-			return nil
-		}
-		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return nil
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err == nil {
-			files[path] = f
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Fatal("no sources found: the rules would hold for nothing")
-	}
-	return files
-}
+// That there is no ambient time, chance or goroutine and no package state is for
+// conformance/tagvet to check: see TestHouseIsClean there.
 
 // Every exported name and every package has a sentence.
 func TestEveryExportedNameHasASentence(t *testing.T) {

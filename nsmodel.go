@@ -33,6 +33,9 @@ type Config struct {
 	Seed uint64
 	// Workers is how many workers move packets; 0 is 1.
 	Workers int
+	// Budget is how many packets a worker moves in one turn of Settle and
+	// Advance; 0 is 1. Whoever drives the machine live has a budget of his own.
+	Budget int
 	// Place says of each subsystem where its state stands.
 	Place Places
 	// Walk sweeps tagged tables at a namespace's end by walking every bucket,
@@ -70,6 +73,7 @@ type Machine struct {
 	UDP     *udp.UDP
 
 	places Places
+	budget int         // packets in one turn of Settle
 	driven atomic.Bool // by a live runner: nobody else may poll
 }
 
@@ -79,7 +83,7 @@ func New(c Config) (*Machine, error) {
 	if c.DevconfInheritInitNet < 0 || c.DevconfInheritInitNet > 2 {
 		return nil, fmt.Errorf("nsmodel: devconf_inherit_init_net %d: %w", c.DevconfInheritInitNet, syscall.EINVAL)
 	}
-	m := &Machine{places: c.Place.resolve()}
+	m := &Machine{places: c.Place.resolve(), budget: max(1, c.Budget)}
 	p := &m.places
 	m.Sys = netns.New(netns.Config{Seed: c.Seed, Walk: c.Walk, Unmixed: c.Unmixed, Collide: c.Collide, Buckets: c.Buckets})                               // floor 0
 	m.Core = core.New(m.Sys, core.Config{Devices: p.Devices, MIB: p.MIB, Neigh: p.Neigh, Gates: c.Gates, DevconfInheritInitNet: c.DevconfInheritInitNet}) // floor 1
@@ -207,7 +211,7 @@ func parseAddrPort(s string) (netip.AddrPort, error) {
 }
 
 // Settle lets the workers run at the present time until nothing is left to do,
-// one packet at a time, the workers taking turns. It is for machines that no
+// one packet at a time or as many as Config.Budget says, the workers taking turns. It is for machines that no
 // live runner drives; on one that is driven it does nothing. It returns how
 // many packets were moved.
 func (m *Machine) Settle() int { return m.SettleOrder(nil) }
@@ -225,7 +229,7 @@ func (m *Machine) SettleOrder(pick func(k int) int) (done int) {
 		if pick != nil {
 			i = pick(len(workers)) % len(workers)
 		}
-		k := workers[i].Poll(now, 1)
+		k := workers[i].Poll(now, m.budget)
 		if done += k; k > 0 {
 			idle = 0
 			continue

@@ -99,33 +99,21 @@ func difference(a, b []string) []diffLine {
 }
 
 // explain takes from a diff what the lab's head explains, line by line and in
-// order, and returns the rest, and those explanations that found nothing.
-func (l *Lab) explain(diff []diffLine) (rest []diffLine, idle []Difference) {
-	at := 0
-	var command *diffLine
-	expect := func(d diffLine) bool {
-		for at < len(l.Differs) {
-			e := &l.Differs[at]
-			if e.met < len(e.Lines) {
-				if e.Lines[e.met].Mark == d.mark && e.Lines[e.met].Want.MatchString(strings.TrimSpace(d.text)) {
-					e.met++
-					return true
-				}
-				return false
-			}
-			at++
-		}
-		return false
-	}
+// order, and returns the rest, and those explanations that found nothing. One
+// that is of another version than release may find nothing without hiding what
+// comes after it.
+func (l *Lab) explain(diff []diffLine, release string) (rest []diffLine, idle []Difference) {
 	for i := range l.Differs {
 		l.Differs[i].met = 0
 	}
+	at := 0
+	var command *diffLine
 	for i, d := range diff {
 		if d.mark == ' ' {
 			command = &diff[i]
 			continue
 		}
-		if expect(d) {
+		if l.expected(d, &at, release) {
 			continue
 		}
 		if command != nil {
@@ -140,6 +128,26 @@ func (l *Lab) explain(diff []diffLine) (rest []diffLine, idle []Difference) {
 		}
 	}
 	return rest, idle
+}
+
+// expected reports whether d is what the explanation that is due, the one at at,
+// has next, and takes note of that.
+func (l *Lab) expected(d diffLine, at *int, release string) bool {
+	for i := *at; i < len(l.Differs); i++ {
+		e := &l.Differs[i]
+		if e.met == len(e.Lines) {
+			continue
+		}
+		if e.Lines[e.met].Mark == d.mark && e.Lines[e.met].Want.MatchString(strings.TrimSpace(d.text)) {
+			e.met++
+			*at = i
+			return true
+		}
+		if e.met > 0 || e.of(release) {
+			return false
+		}
+	}
+	return false
 }
 
 // report prints a diff.

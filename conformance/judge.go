@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // An Outcome is how a judge's work on one lab ended.
@@ -27,6 +27,7 @@ type Finding struct {
 	Outcome Outcome
 	Text    string   // of a failure the smallest diff, of a skip the reason, each with its newlines
 	Notes   []string // what was not compared, with the reason
+	Stuck   bool     // of a failure: a command did not come back, and may never
 }
 
 func failed(format string, a ...any) Finding {
@@ -45,34 +46,45 @@ type Judge struct {
 // Judges returns all of them, in the order in which they are told of. The
 // Linux judge works in boxes; where these could not be had, why says so.
 func Judges(boxes *Sandboxes, why error) []Judge {
-	js := []Judge{
-		{"golden", "is the transcript the one on file?", JudgeGolden},
-		{"matrix", "is it the same, to the byte, on every machine?", JudgeMatrix},
-		{"solo", "does a Net see the same without those it has no path to?", JudgeSolo},
-		{"linux", "do Linux's own tools on real namespaces say the same?", func(l *Lab) Finding {
+	return []Judge{
+		judge("golden", "is the transcript the one on file?", JudgeGolden),
+		judge("matrix", "is it the same, to the byte, on every machine?", JudgeMatrix),
+		judge("solo", "does a Net see the same without those it has no path to?", JudgeSolo),
+		judge("linux", "do Linux's own tools on real namespaces say the same?", func(l *Lab) Finding {
 			if why != nil {
 				return skipped(why.Error())
 			}
 			return JudgeLinux(l, boxes)
-		}},
+		}),
 	}
-	for i := range js {
-		of, name := js[i].Of, js[i].Name
-		js[i].Of = func(l *Lab) Finding {
-			f := of(l)
-			f.Judge, f.Lab = name, l
-			return f
-		}
-	}
-	return js
+}
+
+// EveryPlacement returns a matrix judge that tries every placement vector there
+// is, and nothing else: some seconds a lab.
+func EveryPlacement() Judge {
+	return judge("matrix", "is it the same, to the byte, under every placement vector?", func(l *Lab) Finding {
+		return JudgeMatrixOn(l, EveryVector())
+	})
+}
+
+// judge makes one whose findings say whose they are.
+func judge(name, asks string, of func(*Lab) Finding) Judge {
+	return Judge{name, asks, func(l *Lab) Finding {
+		f := of(l)
+		f.Judge, f.Lab = name, l
+		return f
+	}}
 }
 
 // JudgeGolden compares a lab's transcript with the one on file.
-func JudgeGolden(l *Lab) Finding {
+func JudgeGolden(l *Lab) Finding { return JudgeGoldenOn(l, Variant{}) }
+
+// JudgeGoldenOn is JudgeGolden on a machine of the caller's choice.
+func JudgeGoldenOn(l *Lab, v Variant) Finding {
 	if !l.OnFile {
 		return skipped("no transcript on file (--rewrite writes one)")
 	}
-	r, err := RunModel(l, Variant{})
+	r, err := RunModel(l, v)
 	if err != nil {
 		return failed("%v\n", err)
 	}
@@ -107,68 +119,6 @@ func (l *Lab) readGolden(read func(string) ([]byte, error)) error {
 	return err
 }
 
-// JudgeMatrix runs a lab on every Variant of the machine and compares the
-// transcripts and end states with the default's; on that, the ledger must be
-// in balance.
-func JudgeMatrix(l *Lab) Finding {
-	vs := Variants()
-	first, err := RunModel(l, vs[0])
-	if err != nil {
-		return failed("%v\n", err)
-	}
-	if s := first.tail[0]; s.Exit != 0 {
-		return failed("the ledger is out of balance: %s", s.Stderr)
-	}
-	want := raw(first.lab, first.tail)
-	var worst failures
-	for _, v := range vs[1:] {
-		r, err := RunModel(l, v)
-		if err != nil {
-			return failed("%s: %v\n", v.Name, err)
-		}
-		worst.add(fmt.Sprintf("- %s, + %s", vs[0].Name, v.Name), v.Name, compare(want, raw(r.lab, r.tail)))
-	}
-	return worst.finding()
-}
-
-// failures keeps of many diffs the smallest.
-type failures struct {
-	head  string
-	diff  []diffLine
-	names []string
-}
-
-// add notes a diff, if it is one.
-func (f *failures) add(head, name string, diff []diffLine) {
-	if len(diff) == 0 {
-		return
-	}
-	f.names = append(f.names, name)
-	if f.diff == nil || len(diff) < len(f.diff) {
-		f.head, f.diff = head, diff
-	}
-}
-
-// finding tells the smallest diff, and where else there was one.
-func (f *failures) finding() Finding {
-	if f.diff == nil {
-		return Finding{Outcome: Passed}
-	}
-	// What the lab itself shows comes before what follows from it in the end.
-	shown := slices.DeleteFunc(slices.Clone(f.diff), func(d diffLine) bool { return d.line == 0 })
-	if len(shown) == 0 {
-		shown = f.diff
-	}
-	text := f.head + "\n" + report(shown)
-	if n := len(f.diff) - len(shown); n > 0 {
-		text += fmt.Sprintf("and %d lines of the end state\n", n)
-	}
-	if len(f.names) > 1 {
-		text += fmt.Sprintf("this is the smallest of %d diffs: %s\n", len(f.names), strings.Join(f.names, "; "))
-	}
-	return Finding{Outcome: Failed, Text: text}
-}
-
 // LabsInside returns the labs that this package carries, for a program that
 // runs far from the source tree.
 func LabsInside() ([]*Lab, error) {
@@ -192,12 +142,22 @@ func JudgeAll(labs []*Lab, judges []Judge, tell func(Finding)) [][]Finding {
 		out[i] = make([]Finding, len(judges))
 	}
 	for j, judge := range judges {
+		var spins atomic.Bool
 		var wg sync.WaitGroup
 		next := make(chan int)
 		for range side {
 			wg.Go(func() {
 				for i := range next {
+					if spins.Load() {
+						f := skipped("a lab before it does not come back, and keeps the computer busy")
+						f.Judge, f.Lab = judge.Name, labs[i]
+						out[i][j] = f
+						continue
+					}
 					out[i][j] = judge.Of(labs[i])
+					if out[i][j].Stuck {
+						spins.Store(true)
+					}
 					tell(out[i][j])
 				}
 			})

@@ -28,8 +28,8 @@ type Lab struct {
 	// a tool's name.
 	Needs []string
 	// Uncounted says why the devices' counters are not compared with Linux's,
-	// "" if they are.
-	Uncounted string
+	// "" if they are; UncountedOn is the version on which that was seen.
+	Uncounted, UncountedOn string
 	// Differs are the differences from Linux that are known and explained.
 	Differs []Difference
 
@@ -37,9 +37,10 @@ type Lab struct {
 }
 
 // A Difference is one place where Linux says something else, and why that is
-// right. The lines are those of the report's diff, in its order, each a regular
+// right. It was seen on a release that begins with Kernel, as 6.18. The lines are those of the report's diff, in its order, each a regular
 // expression that matches the whole line after the mark but for outer blanks.
 type Difference struct {
+	Kernel string
 	Reason string
 	Lines  []DiffLine
 
@@ -52,19 +53,33 @@ type DiffLine struct {
 	Want *regexp.Regexp
 }
 
-// Explained returns what of the lab is known not to agree with Linux, or not
-// compared with it, each with its reason.
-func (l *Lab) Explained() (reasons []string) {
+// An Explanation is what of a lab is known not to agree with Linux, or is not
+// compared with it, and why.
+type Explanation struct {
+	Kernel string // the release of Linux that it is about; "" is all
+	What   string // not judged, counters not compared, 3 lines differ
+	Why    string
+}
+
+// Explained returns all of the lab's.
+func (l *Lab) Explained() (all []Explanation) {
 	if l.Skip != "" {
-		reasons = append(reasons, "not judged: "+l.Skip)
+		all = append(all, Explanation{"", "not judged", l.Skip})
 	}
 	if l.Uncounted != "" {
-		reasons = append(reasons, "counters not compared: "+l.Uncounted)
+		all = append(all, Explanation{l.UncountedOn, "counters not compared", l.Uncounted})
 	}
 	for _, d := range l.Differs {
-		reasons = append(reasons, fmt.Sprintf("%d lines differ: %s", len(d.Lines), d.Reason))
+		all = append(all, Explanation{d.Kernel, fmt.Sprintf("%d lines differ", len(d.Lines)), d.Reason})
 	}
-	return reasons
+	return all
+}
+
+// of reports whether the difference was seen on a kernel of that release's
+// version, as 6.18.44 or 6.18-rc1 is of 6.18.
+func (d *Difference) of(release string) bool {
+	rest, ok := strings.CutPrefix(release, d.Kernel)
+	return ok && (rest == "" || rest[0] < '0' || rest[0] > '9')
 }
 
 // Name returns the file's name without its ending.
@@ -89,12 +104,15 @@ func load(path string, read func(string) ([]byte, error)) (*Lab, error) {
 // Parse reads a lab's text. Its head, the comments before the first command,
 // may hold directives:
 //
-//	#: linux: skip REASON       only the model knows what the lab is about
-//	#: linux: uncounted REASON  the devices' counters are not compared
-//	#: linux: differs REASON    Linux says something else here: these lines
-//	#: - REGEXP                 of the diff are the model's,
-//	#: + REGEXP                 and these Linux's; outer blanks do not count
-//	#: needs TOOL...            judged by Linux only where these tools are
+//	#: linux: skip REASON            only the model knows what the lab is about
+//	#: linux 6.18: uncounted REASON  the devices' counters are not compared
+//	#: linux 6.18: differs REASON    something else is said here: these lines
+//	#: - REGEXP                      of the diff are the model's,
+//	#: + REGEXP                      and these Linux's; outer blanks do not count
+//	#: needs TOOL...                 judged by Linux only where these tools are
+//
+// What differs, and what is not compared, names the version of Linux on which
+// that was seen.
 func Parse(path, text string) (*Lab, error) {
 	l := &Lab{Path: path, Text: text}
 	var err error
@@ -120,30 +138,26 @@ func Parse(path, text string) (*Lab, error) {
 	return l, nil
 }
 
+// version is what a difference has to say of the kernel on which it was seen.
+var version = regexp.MustCompile(`^[0-9]+\.[0-9]+(\.[0-9]+)?$`)
+
 func (l *Lab) directive(words string) error {
 	verb, rest, _ := strings.Cut(words, " ")
 	rest = strings.TrimSpace(rest)
 	switch verb {
 	case "linux:":
-		what, reason, _ := strings.Cut(rest, " ")
-		if reason == "" {
-			return fmt.Errorf("linux: %s without a reason", what)
+		return l.linux("", rest)
+	case "linux":
+		kernel, rest, _ := strings.Cut(rest, ":")
+		if !version.MatchString(kernel) {
+			return fmt.Errorf("linux %q: want a version as 6.18", kernel)
 		}
-		switch what {
-		case "skip":
-			l.Skip = reason
-		case "uncounted":
-			l.Uncounted = reason
-		case "differs":
-			l.Differs = append(l.Differs, Difference{Reason: reason})
-		default:
-			return fmt.Errorf("linux: %q is none of skip, uncounted and differs", what)
-		}
+		return l.linux(kernel, strings.TrimSpace(rest))
 	case "needs":
 		l.Needs = append(l.Needs, strings.Fields(rest)...)
 	case "-", "+":
 		if len(l.Differs) == 0 {
-			return fmt.Errorf("%q without a \"linux: differs\" before it", words)
+			return fmt.Errorf("%q without a \"linux VERSION: differs\" before it", words)
 		}
 		want, err := regexp.Compile("^(?:" + rest + ")$")
 		if err != nil {
@@ -153,6 +167,28 @@ func (l *Lab) directive(words string) error {
 		d.Lines = append(d.Lines, DiffLine{verb[0], want})
 	default:
 		return fmt.Errorf("unknown directive %q", verb)
+	}
+	return nil
+}
+
+// linux reads what a lab's head says of the Linux judge.
+func (l *Lab) linux(kernel, rest string) error {
+	what, reason, _ := strings.Cut(rest, " ")
+	switch {
+	case reason == "":
+		return fmt.Errorf("linux: %s without a reason", what)
+	case what == "skip" && kernel == "":
+		l.Skip = reason
+	case what == "skip":
+		return fmt.Errorf("linux %s: skip is about every version", kernel)
+	case (what == "differs" || what == "uncounted") && kernel == "":
+		return fmt.Errorf("linux: %s without the version on which that was seen, as in \"linux 6.18: %[1]s\"", what)
+	case what == "differs":
+		l.Differs = append(l.Differs, Difference{Kernel: kernel, Reason: reason})
+	case what == "uncounted":
+		l.Uncounted, l.UncountedOn = reason, kernel
+	default:
+		return fmt.Errorf("linux: %q is none of skip, uncounted and differs", what)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -30,11 +31,11 @@ const patience = 30 * time.Second
 // A kernel runs one lab on namespaces of the real kernel. It lives in a sandbox,
 // in which nothing else makes namespaces by name.
 type kernel struct {
-	home     *rtnl.Conn            // to the sandbox's own namespace, where watchers stand
-	init     *rtnl.Namespace       // the lab's initial Net
-	known    map[string]bool       // the Nets that there are, by name
-	services map[service]*listener // sockets that probes keep open
-	watchers int
+	home     *rtnl.Conn              // to the sandbox's own namespace, where watchers stand
+	init     *rtnl.Namespace         // the lab's initial Net
+	known    map[string]bool         // the Nets that there are, by name
+	services map[service]*listener   // sockets that probes keep open
+	watches  map[string]*kernelWatch // of a watched job, by Net
 }
 
 // A service is a probe's socket: its Net and local address.
@@ -61,6 +62,9 @@ func startKernel() (*kernel, error) {
 func (k *kernel) close() {
 	for s := range k.services {
 		k.shut(s)
+	}
+	for _, w := range k.watches {
+		go w.close() // the kernel waits for its readers before it closes a packet socket
 	}
 	for name := range k.list() {
 		path := filepath.Join(names, name)
@@ -103,12 +107,17 @@ func (k *kernel) do(l lab.Line) (lab.Result, error) {
 			return lab.New(probes{k}).Run(l)
 		}
 	}
-	wait := k.farewell(k.doomed(l.Words))
+	wait, err := k.farewell(k.doomed(l.Words))
+	if err != nil {
+		return lab.Result{Line: l}, err
+	}
 	r, err := k.tool(l)
 	if err != nil {
 		return r, err
 	}
-	wait()
+	if err := wait(); err != nil {
+		return r, err
+	}
 	now := k.list()
 	for name := range now {
 		if !k.known[name] {
@@ -118,9 +127,7 @@ func (k *kernel) do(l lab.Line) (lab.Result, error) {
 		}
 	}
 	k.known = now
-	if r.Exit == 0 {
-		k.calm(l.Words)
-	}
+	k.calm(l.Words) // what has failed may have done something before
 	return r, nil
 }
 
@@ -160,39 +167,64 @@ func (k *kernel) doomed(words []string) string {
 	return ""
 }
 
+// mourning is how long a deleted Net may take to die.
+const mourning = 60 * time.Second
+
+// witnesses counts the devices of farewell: one that outlived its lab must not
+// be in the next one's way.
+var witnesses atomic.Int64
+
 // farewell ends what runs in a Net that is about to be deleted, and returns a
 // function that waits until the kernel is through with it: the names go at
 // once, the devices some 20 ms later. A device whose peer is in it tells.
-func (k *kernel) farewell(name string) (wait func()) {
+func (k *kernel) farewell(name string) (wait func() error, err error) {
 	if name == "" {
-		return func() {}
+		return func() error { return nil }, nil
 	}
 	for s := range k.services {
 		if s.net == name {
 			k.shut(s)
 		}
 	}
+	k.unwatch(name)
+	if err := k.in(name, forgetNeighbours); err != nil {
+		return nil, err
+	}
 	ns, err := rtnl.OpenNamespace(filepath.Join(names, name))
 	if err != nil {
-		return func() {}
+		return nil, err
 	}
 	defer ns.Close()
-	k.watchers++
-	w := fmt.Sprintf("watch%d", k.watchers)
+	w := fmt.Sprintf("watch%d", witnesses.Add(1))
 	if err := k.home.AddVeth(w, w+"-", ns); err != nil {
-		return func() {}
+		return nil, err
 	}
-	return func() {
+	return func() error {
 		if k.list()[name] { // it lives on
-			_ = k.home.DelLink(w)
-			return
+			return k.home.DelLink(w)
 		}
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(mourning); time.Now().Before(end); time.Sleep(time.Millisecond) {
 			if _, err := k.home.Index(w); err != nil {
-				return
+				return nil
 			}
 		}
-	}
+		_ = k.home.DelLink(w)
+		return fmt.Errorf("namespace %s is still there %v after its deletion", name, mourning)
+	}, nil
+}
+
+// forgetNeighbours makes the calling thread's namespace, which is about to be
+// deleted, forget its neighbours: a packet that waits for one has a socket, and
+// this keeps the namespace. A device that stops using ARP forgets quietly.
+func forgetNeighbours() error {
+	return eachDevice(func(fd int, name string) {
+		r, err := unix.NewIfreq(name)
+		if err != nil || unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, r) != nil {
+			return
+		}
+		r.SetUint16(r.Uint16() | unix.IFF_NOARP)
+		_ = unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, r) // it goes anyway
+	})
 }
 
 // calm waits until the kernel has done what a command left to its work queues:
@@ -212,7 +244,11 @@ func (k *kernel) calm(words []string) {
 // lookAtCarriers asks the calling thread's namespace for each device's carrier.
 // It does so by ethtool's ioctl: rtnetlink would give numbers to the namespaces
 // in which the devices' peers are.
-func lookAtCarriers() error {
+func lookAtCarriers() error { return eachDevice(glink) }
+
+// eachDevice calls f with each device of the calling thread's namespace, and a
+// socket there.
+func eachDevice(f func(fd int, name string)) error {
 	list, err := os.ReadFile("/proc/thread-self/net/dev")
 	if err != nil {
 		return err
@@ -225,7 +261,7 @@ func lookAtCarriers() error {
 	for _, line := range strings.Split(string(list), "\n")[2:] { // two lines of headings
 		name, _, ok := strings.Cut(strings.TrimSpace(line), ":")
 		if ok {
-			glink(fd, name)
+			f(fd, name)
 		}
 	}
 	return nil

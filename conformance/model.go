@@ -1,15 +1,17 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime/debug"
 	"strings"
+	"time"
 
 	"nsmodel"
 	"nsmodel/host"
 	"nsmodel/lab"
-	"nsmodel/netns"
 )
 
 // A Variant is one way to build and drive a machine. None may be told from
@@ -22,67 +24,51 @@ type Variant struct {
 	Schedule uint64
 }
 
-// Variants are those that the matrix judge compares; the first is the default.
-func Variants() []Variant {
-	vs := []Variant{
-		{Name: "default"},
-		{Name: "all=tagged", Config: nsmodel.Config{Place: nsmodel.AllPlaces(netns.Tagged)}},
-		{Name: "all=replicated", Config: nsmodel.Config{Place: nsmodel.AllPlaces(netns.Replicated)}},
-	}
-	for _, row := range (nsmodel.Places{}).Rows() {
-		other := netns.Tagged
-		if row.Usual == netns.Tagged {
-			other = netns.Replicated
-		}
-		text := row.Word + "=" + other.String()
-		var p nsmodel.Places
-		if p.Set(text) == nil {
-			vs = append(vs, Variant{Name: text, Config: nsmodel.Config{Place: p}})
-		}
-	}
-	tagged := nsmodel.AllPlaces(netns.Tagged)
-	vs = append(vs,
-		Variant{Name: "collide", Config: nsmodel.Config{Collide: true}},
-		Variant{Name: "collide all=tagged", Config: nsmodel.Config{Collide: true, Place: tagged}},
-		Variant{Name: "buckets=1", Config: nsmodel.Config{Buckets: 1}},
-		Variant{Name: "buckets=2 all=tagged", Config: nsmodel.Config{Buckets: 2, Place: tagged}},
-		Variant{Name: "walk", Config: nsmodel.Config{Walk: true}},
-		Variant{Name: "walk all=tagged", Config: nsmodel.Config{Walk: true, Place: tagged}},
-		Variant{Name: "workers=3", Config: nsmodel.Config{Workers: 3}},
-	)
-	for seed := uint64(1); seed <= 3; seed++ {
-		vs = append(vs, Variant{fmt.Sprintf("workers=3 schedule=%d", seed), nsmodel.Config{Workers: 3}, seed})
-	}
-	return append(vs, Variant{"workers=3 schedule=4 all=tagged", nsmodel.Config{Workers: 3, Place: tagged}, 4})
-}
-
 // A run is a lab's results on one machine, and the judge's own after them.
 type run struct {
 	lab, tail []lab.Result
 	nets      []string // the names of the Nets that were there in the end
+	inner     []said   // what no tool tells, if it was asked for
 }
 
 // RunModel runs a lab on a new machine.
-func RunModel(l *Lab, v Variant) (r run, err error) {
+func RunModel(l *Lab, v Variant) (run, error) { return runModel(l.Lines, v, false) }
+
+// runModel runs commands on a new machine, and in the end looks inside it if
+// that is asked.
+func runModel(lines []lab.Line, v Variant, inside bool) (r run, err error) {
 	s, err := openSession(v)
 	if err != nil {
 		return r, err
 	}
 	defer s.close()
-	if r.lab, err = s.runAll(l.Lines); err != nil {
+	if inside {
+		if err := s.startWatch(); err != nil {
+			return r, err
+		}
+	}
+	if r.lab, err = s.runAll(lines); err != nil {
 		return r, err
 	}
 	if r.nets, err = s.h.Netns(lab.NetnsList, ""); err != nil {
 		return r, err
 	}
-	r.tail, err = s.runAll(stateOf(r.nets))
+	if r.tail, err = s.runAll(stateOf(r.nets)); err == nil && inside {
+		r.inner, err = s.inner(func(string) bool { return true })
+	}
 	return r, err
 }
+
+// said returns all of a run in the order in which it was said.
+func (r run) said() []said { return append(raw(r.lab, r.tail), r.inner...) }
 
 // A session is a machine of its own, and what carries out commands on it.
 type session struct {
 	h  *host.Host
 	in *lab.Interp
+
+	watch  *watch // nil: nobody looks
+	broken bool   // a command panicked or is stuck
 }
 
 func openSession(v Variant) (*session, error) {
@@ -100,18 +86,84 @@ func openSession(v Variant) (*session, error) {
 	return s, nil
 }
 
-func (s *session) close() { _ = s.h.Close() }
+func (s *session) close() {
+	if !s.broken {
+		_ = s.h.Close()
+	}
+}
 
 // runAll runs commands one after the other.
 func (s *session) runAll(lines []lab.Line) (rs []lab.Result, err error) {
 	for _, line := range lines {
-		r, err := s.in.Run(line)
+		r, err := s.do(line)
 		if err != nil {
 			return nil, err
 		}
 		rs = append(rs, r)
 	}
 	return rs, nil
+}
+
+// comesBack is how long a command may run, in real time: all take some
+// milliseconds, and those that wait do so in virtual time.
+const comesBack = 20 * time.Second
+
+// errStuck wraps the error of a command that did not come back.
+var errStuck = errors.New("the command does not come back")
+
+// do runs one command. A panic is an error that says where, and the end of the
+// session: nobody knows which locks are held. So is a command that does not come
+// back; it is left to itself, for nobody can stop it.
+func (s *session) do(line lab.Line) (r lab.Result, err error) {
+	done := make(chan struct{})
+	var got lab.Result
+	var failed error
+	go func() {
+		defer close(done)
+		got, failed = s.guarded(line)
+	}()
+	late := time.NewTimer(comesBack)
+	defer late.Stop()
+	select {
+	case <-done:
+		s.broken = s.broken || errors.Is(failed, errPanic)
+		return got, failed
+	case <-late.C:
+		s.broken = true
+		return r, fmt.Errorf("$ %s\n%w: %v, and still running", line.Text, errStuck, comesBack)
+	}
+}
+
+// errPanic wraps the error of a command that panicked.
+var errPanic = errors.New("panic")
+
+func (s *session) guarded(line lab.Line) (r lab.Result, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("$ %s\n%w: %v\n%s", line.Text, errPanic, v, ofModel(debug.Stack()))
+		}
+	}()
+	r, err = s.in.Run(line)
+	if err == nil && s.watch != nil {
+		err = s.watch.look()
+	}
+	return r, err
+}
+
+// ofModel returns the innermost calls of a panic's stack that are the model's.
+func ofModel(stack []byte) string {
+	var out []string
+	lines := strings.Split(string(stack), "\n")
+	for i := 0; i+1 < len(lines) && len(out) < 6; i++ {
+		if strings.HasPrefix(lines[i], "nsmodel") && !strings.HasPrefix(lines[i], "nsmodel/conformance.") {
+			at := strings.TrimSpace(lines[i+1])
+			if k := strings.LastIndex(at, " +0x"); k > 0 {
+				at = at[:k]
+			}
+			out = append(out, at)
+		}
+	}
+	return strings.Join(out, "\n")
 }
 
 // nowhere is a file that keeps nothing.

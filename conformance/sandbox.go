@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,11 +25,13 @@ import (
 type job struct {
 	Lines []lab.Line
 	Tail  []lab.Line
+	Watch bool // tell of every step, see [Sandboxes.Steps]
 }
 
 // A verdict is what a sandbox says of a job.
 type verdict struct {
 	Lab, Tail []lab.Result
+	Steps     []Step // of a watched job
 	Fault     string // what kept the lab from running
 	Took      time.Duration
 }
@@ -79,6 +83,12 @@ func runKernel(j *job) (v verdict) {
 		return v
 	}
 	defer k.close()
+	if j.Watch {
+		if v.Steps, err = k.runSteps(j.Lines); err != nil {
+			v.Fault = err.Error()
+		}
+		return v
+	}
 	for _, part := range []struct {
 		lines   []lab.Line
 		results *[]lab.Result
@@ -220,26 +230,42 @@ func JudgeLinux(l *Lab, boxes *Sandboxes) Finding {
 	if v.Fault != "" {
 		return failed("%s\n", v.Fault)
 	}
-	diff := compare(l.normalised(r.lab, r.tail), l.normalised(v.Lab, v.Tail))
-	rest, idle := l.explain(diff)
+	return l.verdict(compare(l.normalised(r.lab, r.tail), l.normalised(v.Lab, v.Tail)), release())
+}
+
+// verdict judges by a diff between the model and a kernel of that release. What
+// was explained of another version may be there or not.
+func (l *Lab) verdict(diff []diffLine, release string) (f Finding) {
+	rest, idle := l.explain(diff, release)
 	text := ""
 	if len(rest) > 0 {
 		text = "- the model, + Linux\n" + report(rest)
 	}
-	for _, d := range idle {
-		text += fmt.Sprintf("an explained difference is not there (any more): %s\nthe whole diff:\n%s", d.Reason, report(diff))
+	for _, d := range l.Differs {
+		missing := slices.ContainsFunc(idle, func(i Difference) bool { return i.Kernel == d.Kernel && i.Reason == d.Reason })
+		switch {
+		case d.of(release) && missing:
+			text += fmt.Sprintf("an explained difference is not there (any more): %s\nthe whole diff:\n%s", d.Reason, report(diff))
+		case !d.of(release) && missing:
+			f.Notes = append(f.Notes, fmt.Sprintf("not so, or not wholly so, on %s, but on %s: %s", release, d.Kernel, d.Reason))
+		case !d.of(release):
+			f.Notes = append(f.Notes, fmt.Sprintf("also on %s, and not only on %s: %s", release, d.Kernel, d.Reason))
+		}
 	}
-	if text != "" {
-		return Finding{Outcome: Failed, Text: text}
+	if f.Outcome = Passed; text != "" {
+		f.Outcome, f.Text = Failed, text
 	}
-	return Finding{Outcome: Passed}
+	return f
 }
 
 // Kernel returns the release of the kernel that judges here.
-func Kernel() string {
+func Kernel() string { return strings.TrimSpace("Linux " + release()) }
+
+// release is what uname -r says.
+func release() string {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
-		return "Linux"
+		return ""
 	}
-	return "Linux " + unix.ByteSliceToString(u.Release[:])
+	return unix.ByteSliceToString(u.Release[:])
 }

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -29,7 +28,10 @@ func soloVariants() []Variant {
 // Among the others are strangers: the lab's own commands once more, each after
 // its original, in Nets of other names. So every Net of every lab has somebody
 // to be taken for, with the same addresses, names and numbers.
-func JudgeSolo(l *Lab) Finding {
+func JudgeSolo(l *Lab) Finding { return JudgeSoloOn(l, soloVariants()) }
+
+// JudgeSoloOn is JudgeSolo on machines of the caller's choice.
+func JudgeSoloOn(l *Lab, vs []Variant) Finding {
 	lines, note := withStrangers(l.Lines)
 	plan := partition(lines)
 	if note != "" {
@@ -37,30 +39,51 @@ func JudgeSolo(l *Lab) Finding {
 	}
 	var worst failures
 	runs := 0
-	for _, v := range soloVariants() {
-		full, err := plan.run(v, "", nil)
-		if err != nil {
-			return failed("%s: %v\n", v.Name, err)
+	for _, v := range vs {
+		again := func(lines []lab.Line) (head string, diff []diffLine) {
+			partition(lines).trials(v, func(name string, d []diffLine) bool {
+				head, diff = "- among all, + alone: "+name, d
+				return len(diff) == 0
+			})
+			return head, diff
 		}
-		for _, group := range plan.groups {
-			if !plan.removes(group) {
-				continue
-			}
+		plan.trials(v, func(name string, diff []diffLine) bool {
 			runs++
-			alone, err := plan.run(v, group, full)
-			if err != nil {
-				return failed("%s: %v\n", v.Name, err)
-			}
-			name := fmt.Sprintf("%s under %s", plan.describe(group), v.Name)
-			worst.add("- among all, + alone: "+name, name, compare(plan.seen(full, group), plan.seen(alone, group)))
-		}
+			worst.add("- among all, + alone: "+name, name, diff, again)
+			return !stuck(diff)
+		})
 	}
-	f := worst.finding()
+	f := worst.finding(lines)
 	if runs == 0 {
 		f = skipped("every namespace has a path to every other")
 	}
 	f.Notes = plan.notes
 	return f
+}
+
+// trials lets each group run alone on a machine and hands on the diff, if there
+// is one, until each returns false.
+func (p *soloPlan) trials(v Variant, each func(name string, diff []diffLine) bool) {
+	full, err := p.run(v, "", nil)
+	if err != nil {
+		each("all under "+v.Name, broke(err))
+		return
+	}
+	for _, group := range p.groups {
+		if !p.removes(group) {
+			continue
+		}
+		name := fmt.Sprintf("%s under %s", p.describe(group), v.Name)
+		var diff []diffLine
+		if alone, err := p.run(v, group, full); err != nil {
+			diff = broke(err)
+		} else {
+			diff = compare(p.seen(full, group), p.seen(alone, group))
+		}
+		if !each(name, diff) {
+			return
+		}
+	}
 }
 
 // removes reports whether anything goes if only group stays.
@@ -84,6 +107,9 @@ func (p *soloPlan) run(v Variant, group string, full *soloRun) (*soloRun, error)
 		return nil, err
 	}
 	defer s.close()
+	if err := s.startWatch(); err != nil {
+		return nil, err
+	}
 	r := &soloRun{said: make([]*said, len(p.lines)), began: make([]time.Duration, len(p.lines)), state: map[string][]said{}}
 	for i, line := range p.lines {
 		if full != nil {
@@ -95,12 +121,12 @@ func (p *soloPlan) run(v Variant, group string, full *soloRun) (*soloRun, error)
 			}
 		}
 		r.began[i] = s.h.M.Sys.Now()
-		res, err := s.in.Run(line)
+		res, err := s.do(line)
 		if err != nil {
 			return nil, err
 		}
 		one := raw([]lab.Result{res})[0]
-		one.lines = append(one.lines, fmt.Sprintf("[began at %v]", r.began[i]))
+		one.lines = append(one.lines, fmt.Sprintf(beganAt+"%v]", r.began[i]))
 		r.said[i] = &one
 	}
 	if full != nil {
@@ -120,6 +146,9 @@ func (p *soloPlan) run(v Variant, group string, full *soloRun) (*soloRun, error)
 	return r, nil
 }
 
+// beganAt stands before the time at which a command began.
+const beganAt = "[began at "
+
 // waitUntil lets virtual time pass, as a sleeping command would.
 func (s *session) waitUntil(at time.Duration) error {
 	if d := at - s.h.M.Sys.Now(); d > 0 {
@@ -129,42 +158,28 @@ func (s *session) waitUntil(at time.Duration) error {
 	return nil
 }
 
-// soloState asks for the end state of Nets: all that stateOf asks, the
-// tunables, the books with each reason for a drop, and the next random number.
+// soloState asks for the end state of groups of Nets: first of all of them for
+// what a tool can be asked, then for what asking changes.
 func (s *session) soloState(nets []string) (out []said, err error) {
 	here, err := s.h.Netns(lab.NetnsList, "")
 	if err != nil {
 		return nil, err
 	}
-	here = append(slices.DeleteFunc(here, func(n string) bool { return !slices.Contains(nets, n) }), "")
+	of := func(name string) bool { return slices.Contains(nets, name) }
+	here = append(slices.DeleteFunc(here, func(n string) bool { return !of(n) }), "")
 	out = append(out, said{command("the namespaces of the group, the newest first"), here})
-	for _, net := range nets {
-		if !slices.Contains(here, net) {
+	for _, net := range here {
+		if !of(net) {
 			continue
 		}
-		tunables := command("sysctl", "-a")
-		if net != "" {
-			tunables = command("ip", "netns", "exec", net, "sysctl", "-a")
-		}
-		rs, err := s.runAll(append(stateOfNet(net), tunables))
+		rs, err := s.runAll(stateOfNet(net))
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, raw(rs)...)
-		n, err := s.h.M.Net(net)
-		if err != nil {
-			return nil, err
-		}
-		books, err := json.Marshal([]any{s.h.M.Core.Ledger(n)})
-		next := n.Uint64()
-		n.Put()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, said{command("the books of", net), []string{string(books)}},
-			said{command("the next random number of", net), []string{fmt.Sprint(next)}})
 	}
-	return out, nil
+	rest, err := s.inner(of)
+	return append(out, rest...), err
 }
 
 // seen returns what of a run is a group's to see.

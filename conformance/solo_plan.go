@@ -162,10 +162,7 @@ func global(c *lab.Command) string {
 func (p *soloPlan) describe(group string) string {
 	var names []string
 	for _, n := range p.nets[group] {
-		if n == "" {
-			n = "the initial namespace"
-		}
-		names = append(names, n)
+		names = append(names, called(n))
 	}
 	return strings.Join(names, ", ")
 }

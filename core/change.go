@@ -62,6 +62,15 @@ func (s *Stack) SetCarrier(d *Device, on bool) {
 	}
 }
 
+// StateChanged tells who watches d, if it is up, to look at it anew: something
+// has changed that has no event of its own. Under rtnl.
+// Linux: netdev_state_change.
+func (s *Stack) StateChanged(d *Device) {
+	if d.listed && d.live.Load() {
+		s.notify(EventChange, d)
+	}
+}
+
 // SetFlag switches one of FlagPromisc, FlagAllMulti, FlagNoARP, FlagMulticast
 // and FlagMaster; under rtnl.
 func (s *Stack) SetFlag(d *Device, flag uint32, on bool) {
@@ -121,11 +130,11 @@ func (s *Stack) AdjustMTU(d *Device, mtu int) {
 // SetAddr sets the hardware address; under rtnl. EADDRNOTAVAIL for a group
 // address or all zeros. Linux: dev_set_mac_address, eth_validate_addr.
 func (s *Stack) SetAddr(d *Device, a wire.MAC) error {
+	if a == d.Addr() && d.Flags()&FlagLoopback != 0 {
+		return nil // the driver is not asked: all zeros are lo's from the start
+	}
 	if a.IsMulticast() || a.IsZero() {
 		return fmt.Errorf("core: address %v of %s: %w", a, d.Name(), syscall.EADDRNOTAVAIL)
-	}
-	if d.Flags()&FlagLoopback != 0 {
-		return fmt.Errorf("core: address of %s: %w", d.Name(), syscall.EOPNOTSUPP)
 	}
 	if t, ok := d.driver.(Tuner); ok {
 		if err := t.ChangeAddr(d, a); err != nil {

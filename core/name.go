@@ -26,9 +26,11 @@ func ValidName(name string) bool {
 }
 
 // pickName resolves name in n: EINVAL if it cannot be one, EEXIST if it is
-// taken, ENFILE if a template has no free number. Linux: dev_get_valid_name.
+// taken, ENFILE if a template has no free number. No device is named as the
+// tunables that are for all of them. Linux: dev_get_valid_name,
+// sysctl_dev_name_is_allowed.
 func (s *Stack) pickName(n *netns.Net, name string) (string, error) {
-	if !ValidName(name) {
+	if !ValidName(name) || name == "all" || name == "default" {
 		return "", fmt.Errorf("core: device name %q: %w", name, syscall.EINVAL)
 	}
 	at := strings.Index(name, "%")

@@ -222,6 +222,9 @@ func (s *Stack) newNeighbour(n *netns.Net, d *Device, a netip.Addr, now time.Dur
 	if nb, ok := s.neigh.Get(n, k); ok {
 		return nb, nil
 	}
+	if a.Is4() && d.Flags()&FlagLoopback != 0 && !a.IsUnspecified() { // all are one there (arp_constructor)
+		return s.newNeighbour(n, d, netip.IPv4Unspecified(), now, exempt)
+	}
 	f := familyIndex(familyOf(a))
 	ops, home := s.neighOps[f], s.neighs.Own(n)
 	if ops == nil {
@@ -362,16 +365,28 @@ func (nb *Neighbour) sendEvent(w *Worker, p *Packet) uint64 {
 	return 0
 }
 
+// Truesize returns what an IP packet of k bytes counts for in a queue whose limit
+// is in bytes: the power of two that it is allocated in, with the headers' room
+// and the overhead of an sk_buff, so that as many wait as in Linux. The figures
+// were measured on 6.18, 64 bits. Linux: skb->truesize.
+func Truesize(k int) int {
+	const skb, shared, room, small = 256, 320, 31, 576
+	size := k + room + shared
+	if size <= small {
+		return small + skb
+	}
+	return max(1024, 1<<bits.Len(uint(size-1))) + skb
+}
+
 // enqueue holds p until the address is known and returns the oldest packets,
-// which had to make room. Linux keeps skb->truesize in the count; here a packet
-// counts with its buffer.
+// which had to make room.
 func (nb *Neighbour) enqueue(p *Packet, limit int) (spill packetList) {
 	p.books.held.Add(1)
 	nb.waiting.push(p)
-	nb.bytes += len(p.buf)
+	nb.bytes += Truesize(p.Len())
 	for nb.bytes > limit && nb.waiting.n > 1 {
 		q := nb.waiting.pop()
-		nb.bytes -= len(q.buf)
+		nb.bytes -= Truesize(q.Len())
 		spill.push(q)
 	}
 	return spill

@@ -29,6 +29,10 @@ func (nb *Neighbour) Info() NeighInfo {
 		Used: time.Duration(nb.used.Load()), Confirmed: nb.confirmed, Updated: nb.updated}
 }
 
+// Valid reports whether the neighbour's hardware address is known, however long
+// ago. Linux: NUD_VALID.
+func (nb *Neighbour) Valid() bool { return nb.Info().State&nudValid != 0 }
+
 // Neighbours returns n's neighbours in the order in which they came.
 func (s *Stack) Neighbours(n *netns.Net) []*Neighbour {
 	var all []*Neighbour

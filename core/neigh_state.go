@@ -257,15 +257,9 @@ func (s *Stack) DeleteNeighbour(w *Worker, nb *Neighbour) error {
 	if now, ok := s.neigh.Get(nb.net, k); !ok || now != nb {
 		return fmt.Errorf("core: neighbour %v: %w", nb, syscall.ENOENT)
 	}
-	nb.mu.Lock()
-	told := nb.state&nudValid != 0
-	nb.timer.Stop()
-	nb.recount(NudFailed)
-	nb.setState(NudFailed)
-	nb.updated = w.now
-	nb.mu.Unlock()
-	if told {
-		nb.changed(false)
+	// Who waits for an answer hears that there will be none.
+	if err := nb.Update(w, NeighUpdate{State: NudFailed, Override: true, Admin: true}); err != nil {
+		return err
 	}
 	s.neigh.Delete(nb.net, k)
 	nb.kill(w)

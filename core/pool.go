@@ -55,10 +55,10 @@ func (w *Worker) refill() {
 	if len(w.cache) > 0 {
 		return
 	}
-	fresh := make([]Packet, 16) // few at a time: an idle machine stays small
-	for i := range fresh {
-		fresh[i].buf = make([]byte, smallBuffer)
-		w.cache = append(w.cache, &fresh[i])
+	// Few at a time, so that an idle machine stays small; and each by itself, for
+	// the collector takes an array only when no packet of it is kept.
+	for range 16 {
+		w.cache = append(w.cache, &Packet{buf: make([]byte, smallBuffer)})
 	}
 }
 

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -126,4 +128,36 @@ func TestPacketPathDoesNotAllocate(t *testing.T) {
 			m.Errorf("%v allocations in a lap of 20 packets", k)
 		}
 	})
+}
+
+// After a flood the pools keep what they may, and not more for its sake: whichever
+// packets stay, the memory of the others goes.
+func TestFloodIsForgotten(t *testing.T) {
+	m := newMachine(t, setup{})
+	n := m.sys.Init()
+	flood := func(count int) {
+		w := m.s.Enter()
+		defer w.Leave()
+		kept := make([]*Packet, count)
+		for i := range kept {
+			kept[i] = w.NewPacket(n, 100)
+		}
+		rand.New(rand.NewPCG(1, 2)).Shuffle(count, func(i, j int) { kept[i], kept[j] = kept[j], kept[i] })
+		for _, p := range kept {
+			w.Deliver(p)
+		}
+	}
+	heap := func() int {
+		var mem runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&mem)
+		return int(mem.HeapAlloc)
+	}
+	before := heap()
+	flood(8 * depotMax * cacheBatch)
+	most := (depotMax*cacheBatch + 4*cacheBatch) * (smallBuffer + 1024)
+	if grown := heap() - before; grown > most {
+		t.Errorf("%d KB are kept, want at most %d", grown>>10, most>>10)
+	}
+	runtime.KeepAlive(m)
 }

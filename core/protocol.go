@@ -110,12 +110,15 @@ const (
 	EventName
 	EventCarrier
 	EventMaster
+	// EventChange: something without an event of its own, of a device that is up.
+	// Linux: NETDEV_CHANGE by netdev_state_change.
+	EventChange
 )
 
 // String returns Linux's name of the event.
 func (e Event) String() string {
 	names := [...]string{"", "NETDEV_REGISTER", "NETDEV_UNREGISTER", "NETDEV_UP", "NETDEV_GOING_DOWN", "NETDEV_DOWN",
-		"NETDEV_CHANGEMTU", "NETDEV_CHANGEADDR", "NETDEV_CHANGENAME", "NETDEV_CHANGE", "NETDEV_CHANGEUPPER"}
+		"NETDEV_CHANGEMTU", "NETDEV_CHANGEADDR", "NETDEV_CHANGENAME", "NETDEV_CHANGE", "NETDEV_CHANGEUPPER", "NETDEV_CHANGE"}
 	if int(e) < len(names) {
 		return names[e]
 	}

@@ -120,8 +120,12 @@ func (d *Device) enqueue(w *Worker, p *Packet) {
 func (d *Device) drain(w *Worker, budget int) (done int) {
 	b := &d.backlog
 	var batch packetList
+	// Of a device that is down whoever takes it down purges the backlog, after a
+	// grace period and before the books of a dying Net close. A worker may come to d
+	// later than that, by its list: what it took then would be dropped too late.
+	live := d.live.Load()
 	b.mu.Lock()
-	for batch.n < budget && b.packets.n > 0 {
+	for live && batch.n < budget && b.packets.n > 0 {
 		batch.push(b.packets.pop())
 	}
 	b.mu.Unlock()
@@ -141,7 +145,7 @@ func (d *Device) drain(w *Worker, budget int) (done int) {
 	// d stays off every list while it is drained, so that no second worker
 	// overtakes this one.
 	b.mu.Lock()
-	again := b.packets.n > 0
+	again := b.packets.n > 0 && d.live.Load()
 	b.scheduled = again
 	b.mu.Unlock()
 	if again {

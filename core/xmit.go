@@ -110,7 +110,8 @@ func (d *Device) StopQueue() {
 }
 
 // WakeQueue says that the driver can take packets again, and sends what waits
-// until it is stopped anew. Linux: netif_wake_queue.
+// until it is stopped anew. What waits at a device that is down is left to the
+// purge, as in drain. Linux: netif_wake_queue.
 func (d *Device) WakeQueue(w *Worker) {
 	q := d.qdisc
 	if q == nil {
@@ -118,7 +119,7 @@ func (d *Device) WakeQueue(w *Worker) {
 	}
 	q.mu.Lock()
 	q.stopped = false
-	for !q.stopped && q.packets.n > 0 {
+	for !q.stopped && q.packets.n > 0 && d.live.Load() {
 		p := q.packets.pop()
 		q.mu.Unlock()
 		p.books.held.Add(-1)

@@ -15,6 +15,7 @@ import (
 // how lacks Create; EINVAL, ENODEV, ENETDOWN, ENETUNREACH the route is not
 // possible, with Linux's reason. Linux: fib_table_insert.
 func (f *FIB) Add(n *netns.Net, r Route, how Flags) error {
+	f.makeTable(n, r.Table)
 	c, a, err := f.build(n, &r)
 	if err != nil {
 		return err
@@ -37,6 +38,21 @@ func (f *FIB) Add(n *netns.Net, r Route, how Flags) error {
 	}
 	f.tell(n, op, c, a)
 	return nil
+}
+
+// makeTable makes the table that a route is meant for, which stays even if the
+// route is refused then. Linux: fib_new_table, inet_rtm_newroute.
+func (f *FIB) makeTable(n *netns.Net, id uint32) {
+	if id == 0 {
+		id = TableMain
+	}
+	if t := f.snapshot(n); t.get(id) == nil || id == TableLocal && !t.known {
+		tr := t.get(id)
+		if tr == nil {
+			tr = new(trie)
+		}
+		f.homes.Own(n).tables.Store(t.with(id, tr))
+	}
 }
 
 // insert puts a into a chain as how says. gone is the alias that a took the
@@ -133,7 +149,7 @@ func selectHops(want, have []NextHop) bool {
 		have = have[:1]
 	}
 	return slices.EqualFunc(want, have, func(w, h NextHop) bool {
-		return (w.IfIndex == 0 || w.IfIndex == h.IfIndex) && (!w.Gw.IsValid() || w.Gw == h.Gw)
+		return (w.IfIndex == 0 || w.IfIndex == h.IfIndex) && (!w.Gw.IsValid() || w.Gw.IsUnspecified() || w.Gw == h.Gw)
 	})
 }
 

@@ -14,7 +14,14 @@ import (
 // that go is announced in Linux, so OnChange hears Flushed.
 // Linux: fib_disable_ip for NETDEV_DOWN.
 func (f *FIB) DeviceDown(n *netns.Net, d *core.Device) int {
-	return f.edit(n, f.onHops(d, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))
+	return f.edit(n, f.onHops(d, false, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))
+}
+
+// DeviceDisabled is told that d, up or down, has lost its last address: as
+// DeviceDown, but local addresses go as well.
+// Linux: fib_disable_ip by force for NETDEV_DOWN, in fib_inetaddr_event.
+func (f *FIB) DeviceDisabled(n *netns.Net, d *core.Device) int {
+	return f.edit(n, f.onHops(d, true, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))
 }
 
 // DeviceGone is told that d leaves n: every route with a hop over d goes, local
@@ -36,13 +43,13 @@ func (f *FIB) DeviceUp(n *netns.Net, d *core.Device) int {
 	if f.conf.Carrier == nil || f.conf.Carrier(d) {
 		clear |= HopLinkDown
 	}
-	return f.edit(n, f.onHops(d, func(h *NextHop) { h.Flags &^= clear }))
+	return f.edit(n, f.onHops(d, false, func(h *NextHop) { h.Flags &^= clear }))
 }
 
 // DeviceCarrier is told that d, which is up, gained or lost its carrier. Routes
 // stay, marked. Linux: NETDEV_CHANGE in fib_netdev_event.
 func (f *FIB) DeviceCarrier(n *netns.Net, d *core.Device, on bool) {
-	f.edit(n, f.onHops(d, func(h *NextHop) {
+	f.edit(n, f.onHops(d, false, func(h *NextHop) {
 		if h.Flags &^= HopLinkDown; !on {
 			h.Flags |= HopLinkDown
 		}
@@ -74,18 +81,18 @@ func (f *FIB) FlushNet(n *netns.Net) {
 	}
 }
 
-// onHops returns a change to infos: change is applied to each hop over d but
-// those of local addresses. An info all of whose hops are dead goes.
+// onHops returns a change to infos: change is applied to each hop over d but,
+// unless all says so, those of local addresses. An info all of whose hops are dead goes.
 // Linux: fib_sync_down_dev, fib_rebalance.
-func (f *FIB) onHops(d *core.Device, change func(*NextHop)) func(*info) *info {
+func (f *FIB) onHops(d *core.Device, all bool, change func(*NextHop)) func(*info) *info {
 	return func(i *info) *info {
 		hops := i.hops()
-		if !slices.ContainsFunc(hops, func(h NextHop) bool { return h.Dev == d && h.Scope != Nowhere }) {
+		if !slices.ContainsFunc(hops, func(h NextHop) bool { return h.Dev == d && (all || h.Scope != Nowhere) }) {
 			return i
 		}
 		hops, dead := slices.Clone(hops), 0
 		for j := range hops {
-			if h := &hops[j]; h.Dev == d && h.Scope != Nowhere {
+			if h := &hops[j]; h.Dev == d && (all || h.Scope != Nowhere) {
 				change(h)
 			}
 			if hops[j].Flags&HopDead != 0 {

@@ -142,6 +142,23 @@ func (f *FIB) AddrTypeDev(n *netns.Net, _ *core.Device, a netip.Addr) Type {
 	return f.addrType(n, TableLocal, a)
 }
 
+// LocalDevice returns the device to which table local delivers an address, or
+// nil if the best route there is of another type; until there are rules, that
+// may be one of main. Linux: the second half of __ip_dev_find.
+func (f *FIB) LocalDevice(n *netns.Net, a netip.Addr) *core.Device {
+	k, ok := keyOf(f.conf.Family, a)
+	t := f.homes.Of(n).tables.Load()
+	if !ok || t == nil || !t.known {
+		return nil
+	}
+	var fl Flow
+	var res Result
+	if f.find(t.get(TableLocal), TableLocal, k, &fl, &res) != 0 || res.Type != Local || res.Hop == nil {
+		return nil
+	}
+	return res.Hop.Dev
+}
+
 // limited is the limited broadcast address.
 var limited = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 

@@ -174,7 +174,7 @@ func arrange(rules []rule) *ruleSet {
 func (r *rule) equal(o *rule) bool {
 	a, b := r.Rule, o.Rule
 	for _, p := range []*Rule{&a, &b} {
-		p.Not, p.Goto, p.Proto, p.PrioritySet = false, 0, 0, false
+		p.Not, p.Goto, p.PrioritySet = false, 0, false
 	}
 	return a == b
 }

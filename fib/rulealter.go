@@ -12,7 +12,7 @@ import (
 // unused table, both as in Linux. The first change to a Net's rules ends the
 // union of its tables local and main for good, as in Linux.
 //
-// Errors, of type *Error: EEXIST for an equal rule (Not, Goto and Proto aside),
+// Errors, of type *Error: EEXIST for an equal rule (Not and Goto aside),
 // EINVAL. Linux: fib_nl_newrule.
 func (f *FIB) AddRule(n *netns.Net, r Rule) error {
 	old := f.ruleSet(n).rules
@@ -114,6 +114,13 @@ func (f *FIB) store(n *netns.Net, rules []rule) {
 // of type *Error: ENOENT. Under rtnl. Linux: fib_nl_delrule, rule_find.
 func (f *FIB) DeleteRule(n *netns.Net, r Rule) error {
 	old := f.ruleSet(n).rules
+	pref := r.Priority
+	if !r.PrioritySet {
+		pref = defaultPriority(old)
+	}
+	if r.Action == Goto && r.Goto <= pref { // fib_nl2rule does not ask what for
+		return refuse(syscall.EINVAL, "Backward goto not supported")
+	}
 	i := slices.IndexFunc(old, func(o rule) bool { return r.selectsRule(&o.Rule) })
 	if i < 0 {
 		return refuse(syscall.ENOENT, "")

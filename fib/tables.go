@@ -100,6 +100,19 @@ func (t *tables) unmerge() *tables {
 	return &m
 }
 
+// Exists reports whether a route was ever meant for the table. Linux: fib_get_table.
+func (f *FIB) Exists(n *netns.Net, id uint32) bool {
+	t := f.snapshot(n)
+	return t.get(id) != nil && (id != TableLocal || t.known)
+}
+
+// CustomRules reports whether a Net's rules were ever changed.
+// Linux: fib4_has_custom_rules.
+func (f *FIB) CustomRules(n *netns.Net) bool {
+	t := f.homes.Of(n).tables.Load()
+	return t != nil && t.split
+}
+
 // only returns an edit that keeps the aliases of one table.
 func only(id uint32) func(cell) *alias {
 	return func(c cell) *alias {

@@ -1,6 +1,8 @@
 // Package host is a machine's user space as far as labs need one: it carries
 // out a lab's commands on a [nsmodel.Machine], whether its time is virtual or
 // the wall clock's, and keeps the services and captures that the commands start.
+//
+//tagvet:outdoors it is where a machine meets files, clocks and users
 package host
 
 import (

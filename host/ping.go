@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -58,12 +59,14 @@ func (h *Host) Ping(net string, p *lab.Ping, report func(lab.PingEvent)) (lab.Pi
 // error ends it.
 func (g *pinger) open() error {
 	p := g.p
-	o := ipv4.PingOptions{Src: p.Source, Mark: p.Mark, TTL: uint8(p.TTL), TOS: uint8(p.TOS), Broadcast: p.Broadcast}
+	o := ipv4.PingOptions{Mark: p.Mark, TTL: uint8(p.TTL), TOS: uint8(p.TOS), Broadcast: p.Broadcast}
 	switch p.PMTU {
 	case "do":
 		o.NoFragment, o.DF = true, true
-	case "want", "":
+	case "want":
 		o.DF = true
+	case "":
+		o.DF = g.h.M.IPv4.WantDF(g.n)
 	}
 	if p.Dev != "" {
 		d := g.h.M.Core.Device(g.n, p.Dev)
@@ -72,18 +75,50 @@ func (g *pinger) open() error {
 		}
 		o.Oif = d.Index()
 	}
-	if p.Source.IsValid() && !g.h.M.IPv4.IsLocal(g.n, p.Source.As4()) {
-		return os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)
+	if p.Source.IsValid() && !p.Source.IsUnspecified() {
+		return g.bound(o)
 	}
 	w := g.h.M.Core.Enter()
-	rt, err := g.h.M.IPv4.Route(g.n, &fib.Flow{Dst: p.Dst, Src: p.Source, Oif: int32(o.Oif), Mark: p.Mark, TOS: o.TOS})
+	// A UDP socket is what it connects, and what that asks with the source that
+	// it is to have (ip_route_connect).
+	fl := fib.Flow{Dst: p.Dst, Oif: int32(o.Oif), Mark: p.Mark, TOS: o.TOS, Proto: wire.ProtoUDP, DPort: 1025}
+	rt, err := g.h.M.IPv4.Route(g.n, &fl)
+	if err == nil && rt.Src.IsValid() && !rt.Src.IsUnspecified() {
+		fl.Dst, fl.Src = rt.Dst, rt.Src
+		rt, err = g.h.M.IPv4.Route(g.n, &fl)
+	}
 	w.Leave()
+	if err == syscall.EACCES && !p.Broadcast {
+		return os.NewSyscallError("connect", syscall.EACCES)
+	}
 	if err != nil {
 		return os.NewSyscallError("connect", bare(err))
 	}
 	if rt.Broadcast && !p.Broadcast {
 		return os.NewSyscallError("connect", syscall.EACCES)
 	}
+	return g.begin(o, rt.Src, rt.Broadcast && p.Broadcast)
+}
+
+// bound is open with a source address: ping connects only to learn one, and so
+// does not hear before it sends that there is no way.
+func (g *pinger) bound(o ipv4.PingOptions) error {
+	o.Src, o.To = g.p.Source, g.p.Source
+	switch g.h.M.IPv4.AddrType(g.n, o.Src.As4()) {
+	case fib.Local:
+	case fib.Broadcast, fib.Multicast:
+		o.Src = netip.Addr{} // raw_bind takes them, to receive only
+	default:
+		if !g.h.M.IPv4.NonlocalBind(g.n) {
+			return os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)
+		}
+	}
+	o.Broadcast = false // is asked for once the connect has failed
+	return g.begin(o, g.p.Source, false)
+}
+
+// begin opens the socket and prints the headline.
+func (g *pinger) begin(o ipv4.PingOptions, src netip.Addr, broadcast bool) (err error) {
 	if g.sock, err = g.h.M.IPv4.OpenPing(g.n, o); err != nil {
 		return os.NewSyscallError("socket", bare(err))
 	}
@@ -92,11 +127,7 @@ func (g *pinger) open() error {
 		g.got = append(g.got, e)
 		g.mu.Unlock()
 	}
-	src := p.Source
-	if !src.IsValid() {
-		src = rt.Src
-	}
-	g.report(lab.PingEvent{Kind: lab.PingStart, From: src, Broadcast: rt.Broadcast && p.Broadcast})
+	g.report(lab.PingEvent{Kind: lab.PingStart, From: src, Broadcast: broadcast})
 	return nil
 }
 
@@ -137,13 +168,11 @@ func (g *pinger) send() {
 	seq := g.res.Sent
 	g.res.Pipe = max(g.res.Pipe, seq-len(g.seen))
 	g.last = g.h.M.Sys.Now()
-	if _, err := g.sock.Send(g.p.Dst, uint16(seq), g.p.Size, 0); err != nil {
+	// Of other errors ping says nothing: it looks for them in the socket's
+	// error queue, where they are not. iputils: receive_error_msg.
+	if _, err := g.sock.Send(g.p.Dst, uint16(seq), g.p.Size, 0); errors.Is(err, syscall.EMSGSIZE) {
 		g.errors++
-		e := lab.PingEvent{Kind: lab.PingLocal, Seq: seq, Err: bare(err)}
-		if errors.Is(err, syscall.EMSGSIZE) {
-			e.Info = g.mtu()
-		}
-		g.report(e)
+		g.report(lab.PingEvent{Kind: lab.PingLocal, Seq: seq, Err: bare(err), Info: g.mtu()})
 	}
 }
 

@@ -126,7 +126,7 @@ func (s *Inet) addrUp(dev *device, a *Addr) {
 func (s *Inet) addrDown(dev *device, a *Addr) {
 	s.delRoutes(dev, a, nil)
 	if len(dev.Addrs()) == 0 {
-		s.FIB.DeviceGone(dev.dev.Net(), dev.dev)
+		s.FIB.DeviceDisabled(dev.dev.Net(), dev.dev)
 		s.Core.FlushNeighbours(dev.dev, true)
 	}
 }
@@ -277,6 +277,9 @@ func (s *Inet) Addrs(d *core.Device) []*Addr {
 // IsLocal reports whether n takes packets for a as its own.
 func (s *Inet) IsLocal(n *netns.Net, a [4]byte) bool { return s.AddrType(n, a) == fib.Local }
 
+// NonlocalBind reports whether sockets of n may have foreign addresses.
+func (s *Inet) NonlocalBind(n *netns.Net) bool { return s.conf.Of(n).NonlocalBind.Load() != 0 }
+
 // AddrType tells what the table local of n says of a. Linux: inet_addr_type.
 func (s *Inet) AddrType(n *netns.Net, a [4]byte) fib.Type {
 	return s.FIB.AddrType(n, netip.AddrFrom4(a))
@@ -288,10 +291,5 @@ func (s *Inet) LocalDevice(n *netns.Net, a [4]byte) *core.Device {
 	if l, ok := s.addrs.Get(n, a); ok {
 		return l[0].Dev
 	}
-	for r := range s.FIB.Routes(n, fib.TableLocal) {
-		if r.Type == fib.Local && r.Dst.Contains(netip.AddrFrom4(a)) && len(r.NextHops) > 0 {
-			return r.NextHops[0].Dev
-		}
-	}
-	return nil
+	return s.FIB.LocalDevice(n, netip.AddrFrom4(a))
 }

@@ -179,7 +179,7 @@ func TestAddressErrors(t *testing.T) {
 			{"del: none", netlink.Del, 0, h.address(n, "v0", "10.0.0.9/24"), "Error: ipv4: Address not found. EADDRNOTAVAIL"},
 			{"del: length", netlink.Del, 0, h.address(n, "v0", "10.0.0.1/16"), "Error: ipv4: Address not found. EADDRNOTAVAIL"},
 			{"del: label", netlink.Del, 0, h.address(n, "v0", "10.0.0.1/24 label foo"), "Error: ipv4: Address not found. EADDRNOTAVAIL"},
-			{"del: any length", netlink.Del, 0, &netlink.Addr{Family: 2, Index: h.index(n, "v0"), Local: far.Local, Prefix: 32}, ""},
+			{"del: any length", netlink.Del, 0, &netlink.Addr{Family: 2, Index: h.index(n, "v0"), Local: far.Local}, ""},
 			{"del: gone", netlink.Del, 0, h.address(n, "v0", "10.0.0.1/24"), "Error: ipv4: Address not found. EADDRNOTAVAIL"},
 		} {
 			if _, err := h.do(n, tc.op, tc.flags, tc.m); err != tc.want {

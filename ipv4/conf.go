@@ -123,8 +123,10 @@ type devConf struct {
 
 // Compiled-in values, constant. Linux: ipv4_devconf and ipv4_devconf_dflt.
 var (
+	//tagvet:allow pkgstate published, never patched: a write stores a copy
 	builtinAll = devConf{v: [numConf]int32{confAcceptRedirects: 1, confSecureRedirects: 1, confSendRedirects: 1,
 		confSharedMedia: 1, confARPEvictNoCarrier: 1}}
+	//tagvet:allow pkgstate the same
 	builtinDefault = devConf{v: [numConf]int32{confAcceptRedirects: 1, confSecureRedirects: 1, confSendRedirects: 1,
 		confSharedMedia: 1, confARPEvictNoCarrier: 1, confAcceptSourceRoute: 1}}
 )

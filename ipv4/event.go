@@ -37,7 +37,7 @@ func (s *Inet) event(e core.Event, d *core.Device) {
 			s.FIB.DeviceDown(n, d)
 			s.Core.FlushNeighbours(d, true)
 		}
-	case core.EventCarrier:
+	case core.EventCarrier, core.EventChange:
 		s.FIB.DeviceCarrier(n, d, d.Carrier())
 		if !d.Carrier() && dev.on(confARPEvictNoCarrier) {
 			s.Core.FlushNeighbours(d, false)
@@ -96,11 +96,10 @@ func (s *Inet) deviceUp(dev *device) {
 	if d.MTU() < minMTU {
 		return
 	}
-	if dev.loopback() && len(dev.Addrs()) == 0 {
+	if dev.loopback() {
 		dev.setAll()
 		_ = s.insertAddr(dev, &Addr{Dev: d, Local: localhost, Peer: localhost, Prefix: loopbackNet, Label: d.Name(),
-			Scope: fib.Host, Flags: unix.IFA_F_PERMANENT})
-		return
+			Scope: fib.Host, Flags: unix.IFA_F_PERMANENT}) // EEXIST: it has stayed
 	}
 	for _, a := range dev.Addrs() {
 		s.addRoutes(dev, a)

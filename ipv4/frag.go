@@ -139,7 +139,10 @@ func (s *Inet) addFragment(w *core.Worker, q *fragQueue, p *core.Packet, ip wire
 	size := int64(p.MemorySize())
 	q.held += size
 	q.state.fragMem.Add(size)
-	q.iif = p.Dev.Index()
+	// The device may leave this Net, or the machine, while p waits. Linux: skb->dev
+	// = NULL in ip_frag_queue.
+	dev := p.Dev
+	p.Dev, q.iif = nil, dev.Index()
 	q.meat += end - off
 	q.ecn |= 1 << ip.ECN()
 	q.first = q.first || off == 0
@@ -149,7 +152,7 @@ func (s *Inet) addFragment(w *core.Worker, q *fragQueue, p *core.Packet, ip wire
 	}
 	if q.first && q.last && q.meat == q.size {
 		s.endFrags(q, p.Net())
-		return s.join(w, q)
+		return s.join(w, q, dev)
 	}
 	return nil, doomed
 }

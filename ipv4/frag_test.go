@@ -210,44 +210,44 @@ func TestReassemblyECN(t *testing.T) {
 
 // TestReassemblyOracle compares with a map of bytes, for pieces that agree:
 // whatever their order and repetition, what comes out is what was sent.
-func TestReassemblyOracle(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		place := rapid.SampledFrom(placements).Draw(t, "place")
-		m := newMachine(t, place)
-		s := newSite(m)
-		got := collect(m)
-		payload := rapid.SliceOfN(rapid.Byte(), 16, 400).Draw(t, "payload")
-		payload = payload[:len(payload)/8*8]
-		var cuts []piece
-		for at := 0; at < len(payload)/8; {
-			end := min(at+rapid.IntRange(1, 12).Draw(t, "units"), len(payload)/8)
-			cuts = append(cuts, piece{at, end, end < len(payload)/8})
-			at = end
+func TestReassemblyOracle(t *testing.T) { rapid.Check(t, reassemblyOracle) }
+
+func reassemblyOracle(t *rapid.T) {
+	place := rapid.SampledFrom(placements).Draw(t, "place")
+	m := newMachine(t, place)
+	s := newSite(m)
+	got := collect(m)
+	payload := rapid.SliceOfN(rapid.Byte(), 16, 400).Draw(t, "payload")
+	payload = payload[:len(payload)/8*8]
+	var cuts []piece
+	for at := 0; at < len(payload)/8; {
+		end := min(at+rapid.IntRange(1, 12).Draw(t, "units"), len(payload)/8)
+		cuts = append(cuts, piece{at, end, end < len(payload)/8})
+		at = end
+	}
+	have, want := map[int]bool{}, 0
+	order := append(rapid.Permutation(cuts).Draw(t, "order"), rapid.SliceOf(rapid.SampledFrom(cuts)).Draw(t, "again")...)
+	order = rapid.Permutation(order).Draw(t, "mixed")
+	for _, c := range order {
+		s.inject(s.in, c.packet(payload))
+		have[c.off] = true
+		if len(have) == len(cuts) {
+			want++
+			clear(have)
 		}
-		have, want := map[int]bool{}, 0
-		order := append(rapid.Permutation(cuts).Draw(t, "order"), rapid.SliceOf(rapid.SampledFrom(cuts)).Draw(t, "again")...)
-		order = rapid.Permutation(order).Draw(t, "mixed")
-		for _, c := range order {
-			s.inject(s.in, c.packet(payload))
-			have[c.off] = true
-			if len(have) == len(cuts) {
-				want++
-				clear(have)
-			}
+	}
+	if len(cuts) == 1 {
+		want = len(order)
+	}
+	if len(*got) != want {
+		t.Fatalf("%v: %d datagrams, want %d", order, len(*got), want)
+	}
+	for _, b := range *got {
+		if !bytes.Equal(b, payload) {
+			t.Fatalf("%v: %x, want %x", order, b, payload)
 		}
-		if len(cuts) == 1 {
-			want = len(order)
-		}
-		if len(*got) != want {
-			t.Fatalf("%v: %d datagrams, want %d", order, len(*got), want)
-		}
-		for _, b := range *got {
-			if !bytes.Equal(b, payload) {
-				t.Fatalf("%v: %x, want %x", order, b, payload)
-			}
-		}
-		m.balance()
-	})
+	}
+	m.balance()
 }
 
 // TestFragmentRoundTrip: what one Net cuts, another joins, at any MTU and with
@@ -302,4 +302,30 @@ func TestReassemblyDF(t *testing.T) {
 			t.Errorf("%v and %v: %v", c.first, c.second, df)
 		}
 	}
+}
+
+// A device that leaves while a fragment waits is forgotten: the datagram has come
+// by the device of its last fragment, which is in the packet's Net.
+func TestReassemblyAfterMove(t *testing.T) {
+	payload := make([]byte, 80)
+	eachPlace(t, func(t *testing.T, m *machine) {
+		s := newSite(m)
+		m.addr(s.out, "10.1.0.1/32")
+		var by []*core.Device
+		m.in.protos[200] = &protocol{Protocol{Number: 200, Receive: func(w *core.Worker, p *core.Packet, ip wire.IPv4) {
+			by = append(by, p.Dev)
+			if p.Dev.Net() != p.Net() {
+				t.Errorf("a packet of %q is at a device of %q", p.Net().Name(), p.Dev.Net().Name())
+			}
+			w.Deliver(p)
+		}}, new(netns.Gate)}
+		s.inject(s.in, piece{0, 4, true}.packet(payload))
+		m.sys.Lock()
+		m.check(m.core.Move(s.in, m.sys.Init(), "gone"))
+		m.sys.Unlock()
+		s.inject(s.out, piece{4, 10, false}.packet(payload))
+		if len(by) != 1 || by[0] != s.out {
+			t.Errorf("came by %v", by)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package ipv4
 
 import (
+	"bytes"
 	"net/netip"
 	"testing"
 	"time"
@@ -60,14 +61,39 @@ func FuzzReceive(f *testing.F) {
 		if how&4 != 0 {
 			dst = wire.BroadcastMAC()
 		}
+		for _, tap := range []*tapDriver{s.here, s.far} {
+			tap.take()
+			tap.keep = true
+		}
 		s.frame(s.in, dst, wire.EtherTypeIPv4, b)
 		m.balance()
 		m.sleep(40 * time.Second)
 		m.balance()
+		for _, ip := range append(s.here.take(), s.far.take()...) {
+			decent(t, ip, b)
+		}
 		if out := m.core.Outstanding(); out != 0 {
 			t.Errorf("%d packets are left: %v", out, m.core.Ledger(s.n))
 		}
 	})
+}
+
+// decent checks what a router sent because of the packet b: it has sense, its
+// checksums are right, and an error quotes what b was or what the router itself
+// said before (RFC 1812 section 4.3.2.3: no more than 576 bytes in all).
+func decent(t *testing.T, sent wire.IPv4, b []byte) {
+	ip, ok := wire.ParseIPv4(sent)
+	if !ok || !ip.ChecksumOK() {
+		t.Fatalf("%x brought forth %x", b, []byte(sent))
+	}
+	m, ok := wire.ParseICMP(ip.Payload())
+	ours := ip.Src4() == [4]byte{10, 1, 0, 1} || ip.Src4() == [4]byte{10, 2, 0, 1}
+	if ip.Proto() != wire.ProtoICMP || ip.IsFragment() || !ok || !m.IsError() || !ours || bytes.HasSuffix(b, m) {
+		return // not an error, or one that is passed on
+	}
+	if quoted := m.Payload(); !m.ChecksumOK() || len(ip) > 576 || len(quoted) < wire.IPv4Len || quoted[0]>>4 != 4 {
+		t.Fatalf("%x brought forth an error of %d bytes: %x", b, len(ip), []byte(sent))
+	}
 }
 
 // errorAbout makes an ICMP error that quotes a datagram.
@@ -117,44 +143,44 @@ func wildPacket(t *rapid.T) []byte {
 
 // TestConservation: whatever comes in, in any Net, and whenever Nets end, each
 // packet ends or is held.
-func TestConservation(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		m := newMachine(t, rapid.SampledFrom(placements).Draw(t, "place"))
-		s := wild(m)
-		b := m.net("b")
-		db := m.device(b, "in", &tapDriver{}, 1, "10.1.0.1/24")
-		alive := true
-		for range rapid.IntRange(1, 30).Draw(t, "steps") {
-			switch rapid.IntRange(0, 12).Draw(t, "step") {
-			case 0:
-				m.sleep(time.Duration(rapid.IntRange(0, 20000).Draw(t, "ms")) * time.Millisecond)
-			case 1:
-				if alive {
-					m.sys.Lock()
-					m.check(m.sys.Delete("b"))
-					m.sys.Reap()
-					m.sys.Unlock()
-					alive = false
-				}
-			case 2:
-				if alive {
-					m.inject(db, wildPacket(t))
-				}
-			case 3:
-				m.inject(m.core.Device(s.n, "lo"), wildPacket(t))
-			case 4:
-				s.frame(s.in, wire.BroadcastMAC(), wire.EtherTypeIPv4, wildPacket(t))
-			default:
-				m.inject(rapid.SampledFrom([]*core.Device{s.in, s.out}).Draw(t, "device"), wildPacket(t))
+func TestConservation(t *testing.T) { rapid.Check(t, conservation) }
+
+func conservation(t *rapid.T) {
+	m := newMachine(t, rapid.SampledFrom(placements).Draw(t, "place"))
+	s := wild(m)
+	b := m.net("b")
+	db := m.device(b, "in", &tapDriver{}, 1, "10.1.0.1/24")
+	alive := true
+	for range rapid.IntRange(1, 30).Draw(t, "steps") {
+		switch rapid.IntRange(0, 12).Draw(t, "step") {
+		case 0:
+			m.sleep(time.Duration(rapid.IntRange(0, 20000).Draw(t, "ms")) * time.Millisecond)
+		case 1:
+			if alive {
+				m.sys.Lock()
+				m.check(m.sys.Delete("b"))
+				m.sys.Reap()
+				m.sys.Unlock()
+				alive = false
 			}
-			m.balance()
+		case 2:
+			if alive {
+				m.inject(db, wildPacket(t))
+			}
+		case 3:
+			m.inject(m.core.Device(s.n, "lo"), wildPacket(t))
+		case 4:
+			s.frame(s.in, wire.BroadcastMAC(), wire.EtherTypeIPv4, wildPacket(t))
+		default:
+			m.inject(rapid.SampledFrom([]*core.Device{s.in, s.out}).Draw(t, "device"), wildPacket(t))
 		}
-		m.sleep(time.Minute)
 		m.balance()
-		if out := m.core.Outstanding(); out != 0 {
-			t.Fatalf("%d packets are left: %v", out, m.core.TotalLedger())
-		}
-	})
+	}
+	m.sleep(time.Minute)
+	m.balance()
+	if out := m.core.Outstanding(); out != 0 {
+		t.Fatalf("%d packets are left: %v", out, m.core.TotalLedger())
+	}
 }
 
 // TestEqualAddresses: two Nets with the same addresses, routes and neighbours

@@ -47,7 +47,13 @@ func (s *Inet) Receive(w *core.Worker, p *core.Packet) {
 		return
 	}
 	p.Trim(len(ip)) // Ethernet pads short frames
+	// What was forwarded to lo comes back, and is forwarded once more: in Linux it
+	// still carries its input route (skb_valid_dst).
+	again := p.Opts[optFlags] & flagForwarded
 	p.Opts = [4]uint16{}
+	if again != 0 && p.Dev.Flags()&core.FlagLoopback != 0 {
+		p.Opts[optFlags] = flagAgain
+	}
 	if !s.Hooks.Run(w, p, netfilter.PreRouting, core.AFInet, p.Dev, nil) {
 		return
 	}

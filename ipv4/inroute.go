@@ -25,7 +25,7 @@ type inRoute struct {
 // drop it. It writes nothing but r. Linux: ip_route_input_slow.
 func (s *Inet) routeInput(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device, r *inRoute) core.Reason {
 	src := ip.Src4()
-	if p.Type == core.Looped || in.dev.Flags()&core.FlagLoopback != 0 {
+	if p.Type == core.Looped || in.dev.Flags()&core.FlagLoopback != 0 && p.Opts[optFlags]&flagAgain == 0 {
 		s.routeLooped(p, dst, r)
 		return 0
 	}
@@ -50,7 +50,9 @@ func (s *Inet) routeInput(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device,
 	fl := inFlow(p, ip, dst, in)
 	res, err := s.FIB.Lookup(p.Net(), &fl)
 	if err != nil {
-		r.err = err.(syscall.Errno)
+		if r.err = err.(syscall.Errno); !in.Forwarding() {
+			r.err = syscall.EHOSTUNREACH // whatever the route says
+		}
 		return 0
 	}
 	r.res, r.typ = res, res.Type
@@ -82,7 +84,7 @@ func inFlow(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device) fib.Flow {
 
 // routeLooped decides about what this Net has sent to itself. In Linux such a
 // packet still carries its output route, so nobody asks whether its source,
-// one of ours, is a martian.
+// one of ours, is a martian, nor whether its destination is ours.
 func (s *Inet) routeLooped(p *core.Packet, dst [4]byte, r *inRoute) {
 	r.typ, r.flags = fib.Local, flagLocal
 	switch {
@@ -164,10 +166,15 @@ func (s *Inet) onLink(in *device, a, b netip.Addr) bool {
 func (s *Inet) validateSource(p *core.Packet, ip wire.IPv4, dst [4]byte, out *core.Device, in *device) (near bool, why core.Reason) {
 	rpf := in.RPFilter()
 	if rpf == 0 && (out != in.dev || !in.SendRedirects()) {
-		if !in.AcceptLocal() && s.holds(p.Net(), ip.Src4()) {
+		switch {
+		case in.AcceptLocal():
+			return false, 0
+		case s.FIB.CustomRules(p.Net()): // what is ours, the rules say
+		case s.holds(p.Net(), ip.Src4()):
 			return false, core.MartianSource
+		default:
+			return false, 0
 		}
-		return false, 0
 	}
 	return s.validateByFIB(p, ip, dst, out, in, rpf)
 }

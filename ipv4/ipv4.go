@@ -111,6 +111,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 // initial Net has its compiled-in values this costs nothing.
 // Linux: devinet_init_net.
 func (s *Inet) enter(n *netns.Net) error {
+	//tagvet:allow netless a crossing that Linux has, at birth alone; the switch is DevconfInheritInitNet
 	first := s.Core.Sys.Init()
 	if first == n || s.Core.Config().DevconfInheritInitNet == core.DevconfCompiledIn {
 		return nil

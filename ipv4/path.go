@@ -19,6 +19,7 @@ const (
 	flagAddrRR                // our address belongs at the end of RR. Linux: rr_needaddr
 	flagAddrTS                // and in TS. Linux: ts_needaddr
 	flagReasm                 // was put together here
+	flagAgain                 // came in by lo, and is routed as if by another device
 )
 
 // Offsets of options in the header, 0 without: optSRR and optRR are the halves

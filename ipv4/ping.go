@@ -17,6 +17,7 @@ import (
 // defaults.
 type PingOptions struct {
 	Src        netip.Addr // source address, -I ADDR; the zero Addr: as the route has it
+	To         netip.Addr // takes replies to this address alone, if it is one
 	Oif        int        // index of a device to send by, -I DEV; 0: any
 	Mark       uint32     // -m
 	TTL, TOS   uint8      // -t, -Q; TTL 0: the Net's default
@@ -191,13 +192,26 @@ func (g *Ping) event(e PingEvent, payload []byte) {
 // pingReply takes an echo reply. Linux: ping_rcv.
 func (s *Inet) pingReply(w *core.Worker, p *core.Packet, ip wire.IPv4, m wire.ICMP) {
 	g := s.path.nets.Of(p.Net()).pings.get(m.ID())
-	if g == nil || g.o.Oif != 0 && g.o.Oif != p.Dev.Index() {
+	if g == nil || g.o.Oif != 0 && g.o.Oif != s.arrivedBy(p, ip) || g.o.To.IsValid() && g.o.To != ip.Dst() {
 		w.Drop(p, core.NoSocket)
 		return
 	}
 	g.event(PingEvent{From: ip.Src(), Type: m.Type(), Code: m.Code(), Seq: m.Seq(), TTL: ip.TTL(), Len: len(m), At: w.Now(),
 		Options: append([]byte(nil), ip.Options()...)}, m.Payload())
 	w.Deliver(p)
+}
+
+// arrivedBy returns the index of the device that a socket takes p to have come
+// in by: of what a Net has sent to itself that of the local route it went by.
+// Linux: inet_iif, rt_iif.
+func (s *Inet) arrivedBy(p *core.Packet, ip wire.IPv4) int {
+	if p.Dev.Flags()&core.FlagLoopback != 0 {
+		fl := fib.Flow{Dst: ip.Dst(), Src: ip.Src(), Iif: loopbackIndex, TOS: ip.TOS(), Proto: ip.Proto()}
+		if res, err := s.FIB.Lookup(p.Net(), &fl); err == nil && res.Type == fib.Local && res.Hop.Dev != nil {
+			return res.Hop.Dev.Index()
+		}
+	}
+	return p.Dev.Index()
 }
 
 // pingError takes an ICMP error about a request of this Net.

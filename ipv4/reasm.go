@@ -10,9 +10,9 @@ import (
 
 // join makes one datagram of a complete queue, whose packets end with it. It
 // fails, and returns them all, if the datagram would be too long or if its
-// fragments disagree about congestion (RFC 3168 section 5.3).
-// Linux: ip_frag_reasm.
-func (s *Inet) join(w *core.Worker, q *fragQueue) (whole *core.Packet, doomed []*core.Packet) {
+// fragments disagree about congestion (RFC 3168 section 5.3). It has come by dev,
+// as its last fragment has. Linux: ip_frag_reasm.
+func (s *Inet) join(w *core.Worker, q *fragQueue, dev *core.Device) (whole *core.Packet, doomed []*core.Packet) {
 	size, ecn := q.size, q.ecn
 	maxSize, maxDFSize := q.maxSize, q.maxDFSize
 	parts := q.empty()
@@ -37,7 +37,7 @@ func (s *Inet) join(w *core.Worker, q *fragQueue) (whole *core.Packet, doomed []
 		ip.SetECN(wire.ECNCE)
 	}
 	ip.FillChecksum()
-	whole.Dev, whole.Type, whole.Protocol, whole.InIndex = p.Dev, p.Type, p.Protocol, p.InIndex
+	whole.Dev, whole.Type, whole.Protocol, whole.InIndex = dev, p.Type, p.Protocol, p.InIndex
 	whole.Mark, whole.Priority, whole.Stamp, whole.Opts = p.Mark, p.Priority, p.Stamp, p.Opts
 	whole.Conntrack = p.Conntrack
 	whole.Opts[optFlags] |= flagReasm
@@ -88,7 +88,7 @@ func (s *Inet) expireFrags(q *fragQueue, now time.Duration) {
 
 // complainTimeout sends the error about a first fragment whose rest never came.
 func (s *Inet) complainTimeout(w *core.Worker, n *netns.Net, p *core.Packet, iif int) {
-	d := s.Core.DeviceByIndex(n, iif) // p.Dev may have left meanwhile
+	d := s.Core.DeviceByIndex(n, iif) // it may have left meanwhile
 	if d == nil {
 		return
 	}

@@ -31,22 +31,23 @@ func (s *Inet) neighOps() *core.NeighOps {
 // construct tells the addresses that nobody is asked for: groups, broadcasts,
 // and everybody on a link without ARP. Linux: arp_constructor.
 func (s *Inet) construct(d *core.Device, a netip.Addr) (wire.MAC, core.NeighState) {
+	t := s.FIB.AddrTypeDev(d.Net(), d, a) // a route may make any address a group's
 	switch {
-	case a.IsMulticast():
+	case t == fib.Multicast && d.Flags()&core.FlagLoopback == 0: // on lo all are one neighbour
 		return wire.MulticastMAC(a.As4()), core.NudNoARP
 	case d.Flags()&(core.FlagNoARP|core.FlagLoopback) != 0:
 		return d.Addr(), core.NudNoARP
-	case s.FIB.AddrTypeDev(d.Net(), d, a) == fib.Broadcast:
+	case t == fib.Broadcast:
 		return wire.BroadcastMAC(), core.NudNoARP
 	}
 	return wire.MAC{}, core.NudNone
 }
 
-// forgetNeighbour takes away what was known of an address that has become a
-// broadcast address. Linux: arp_invalidate.
+// forgetNeighbour takes away what was not known of an address that has become a
+// broadcast address; who waits for it is told. Linux: arp_invalidate.
 func (s *Inet) forgetNeighbour(d *core.Device, a netip.Addr) {
 	nb := s.Core.Neighbour(d, a)
-	if nb == nil || nb.Info().State == core.NudNoARP {
+	if nb == nil || nb.Valid() {
 		return
 	}
 	w := s.Core.Enter()

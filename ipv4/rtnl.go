@@ -101,8 +101,8 @@ func (s *Inet) changeAddr(dev *device, i int, own *Addr) {
 	s.tellAddr(netlink.New, &next)
 }
 
-// doDelAddr is RTM_DELADDR. Without Peer and with a prefix length of 32, or
-// none, any prefix will do, as for `ip addr del` of an address alone.
+// doDelAddr is RTM_DELADDR. Without Peer and a prefix length any prefix will do,
+// as for `ip addr del` of an address alone.
 func (s *Inet) doDelAddr(n *netns.Net, req *netlink.Request) ([]netlink.Message, error) {
 	m := req.Msg.(*netlink.Addr)
 	d := s.Core.DeviceByIndex(n, m.Index)
@@ -113,7 +113,7 @@ func (s *Inet) doDelAddr(n *netns.Net, req *netlink.Request) ([]netlink.Message,
 	switch {
 	case m.Peer.Is4():
 		g.Prefix = netip.PrefixFrom(m.Peer, m.Prefix)
-	case m.Local.Is4() && m.Prefix > 0 && m.Prefix < 32:
+	case m.Local.Is4() && m.Prefix > 0:
 		g.Prefix = netip.PrefixFrom(m.Local, m.Prefix)
 	}
 	return nil, s.DelAddr(d, g)
@@ -146,6 +146,9 @@ func (s *Inet) routeOf(n *netns.Net, m *netlink.Route) fib.Route {
 		Type: fib.Type(m.Type), Scope: fib.Scope(m.Scope), Proto: m.Proto, TOS: m.TOS}
 	if !r.Dst.IsValid() {
 		r.Dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	}
+	if r.Src.IsUnspecified() {
+		r.Src = netip.Addr{} // 0.0.0.0 is none. Linux: fc_prefsrc
 	}
 	if r.Table == 0 {
 		r.Table = fib.TableMain
@@ -213,7 +216,7 @@ func (s *Inet) dumpRoutes(n *netns.Net, m *netlink.Route) (all []netlink.Message
 	}
 	table := uint32(0)
 	if m.Has&netlink.RouteTable != 0 && m.Table != 0 {
-		if table = m.Table; table != fib.TableMain && table != fib.TableLocal && !slices.Contains(s.FIB.Tables(n), table) {
+		if table = m.Table; !s.FIB.Exists(n, table) {
 			return nil, netlink.Extack(syscall.ENOENT, "ipv4: FIB table does not exist")
 		}
 	}

@@ -44,8 +44,8 @@ func (s *Inet) getRoute(n *netns.Net, m *netlink.Route) ([]netlink.Message, erro
 			return nil, syscall.EHOSTUNREACH
 		}
 		r := res.Route()
-		if m.Flags&unix.RTM_F_LOOKUP_TABLE == 0 {
-			r.Table = fib.TableMain // not asked for
+		if m.Flags&unix.RTM_F_LOOKUP_TABLE == 0 && !s.FIB.CustomRules(n) {
+			r.Table = fib.TableMain // local is in it until there are rules (fib_unmerge)
 		}
 		return []netlink.Message{s.routeMessage(&r)}, nil
 	}
@@ -69,7 +69,7 @@ func (s *Inet) getOutput(n *netns.Net, fl *fib.Flow, uid uint32, out *netlink.Ro
 	}
 	out.Has, out.UID = out.Has|netlink.RouteUID, uid
 	out.OIF = rt.Dev.Index()
-	if rt.Result.Hop != nil && rt.Result.Hop.Gw.IsValid() {
+	if rt.Result.Hop != nil && rt.Result.Hop.Gw.IsValid() && rt.Result.Hop.Scope == fib.Link {
 		out.Gateway = rt.Gateway
 	}
 	if rt.Src.IsValid() && !rt.Src.IsUnspecified() && rt.Src != fl.Src {
@@ -85,8 +85,8 @@ func (s *Inet) getOutput(n *netns.Net, fl *fib.Flow, uid uint32, out *netlink.Ro
 		out.Flags |= routeMulticast
 	}
 	if rt.Local {
-		out.Flags |= routeLocal
-		if !rt.Broadcast && !rt.Multicast {
+		out.Flags |= routeLocal // of all that goes by lo
+		if !rt.Broadcast && !rt.Multicast && (rt.Result.Type == fib.Local || rt.Result.Hop == nil && fl.Oif == 0) {
 			out.Type = unix.RTN_LOCAL
 		}
 	}
@@ -107,6 +107,7 @@ func (s *Inet) getInput(n *netns.Net, m *netlink.Route, fl *fib.Flow, out *netli
 	defer w.Leave()
 	p := w.NewPacket(n, 28)
 	defer w.Deliver(p)
+	p.Opts[optFlags] = flagAgain // nothing was sent by lo: it is asked what would be done
 	b := p.Bytes()
 	clear(b)
 	b[0], b[1], b[9] = 0x45, fl.TOS, fl.Proto
@@ -120,11 +121,8 @@ func (s *Inet) getInput(n *netns.Net, m *netlink.Route, fl *fib.Flow, out *netli
 	p.Dev, p.InIndex, p.Mark, p.Type = d, d.Index(), fl.Mark, core.ToHost
 	p.SetL3(0)
 	var r inRoute
-	if why := s.routeInput(p, wire.IPv4(b), dst, dev, &r); why != 0 {
-		if why == core.ReversePath {
-			return fib.Result{}, syscall.EXDEV
-		}
-		return fib.Result{}, syscall.EINVAL
+	if s.routeInput(p, wire.IPv4(b), dst, dev, &r) != 0 {
+		return fib.Result{}, syscall.EINVAL // whatever the reason: Linux 6.18
 	}
 	if r.err != 0 {
 		return fib.Result{}, r.err
@@ -137,7 +135,10 @@ func (s *Inet) getInput(n *netns.Net, m *netlink.Route, fl *fib.Flow, out *netli
 		out.OIF = loopbackIndex
 		out.Flags |= routeLocal
 	} else if r.res.Hop != nil {
-		out.OIF, out.Gateway = r.res.Hop.Dev.Index(), r.res.Hop.Gw
+		out.OIF = r.res.Hop.Dev.Index()
+		if r.res.Hop.Scope == fib.Link {
+			out.Gateway = r.res.Hop.Gw
+		}
 	}
 	if r.flags&flagBroadcast != 0 {
 		out.Flags |= routeBroadcast

@@ -66,7 +66,7 @@ const baseReachable = "base_reachable_time_ms"
 // count its own entries: a limit that Nets share would tell them of each other.
 func (s *Inet) initNeighSysctl() error {
 	for i := range neighTunables {
-		t, bit := &neighTunables[i], uint32(1)<<i
+		t, bit := neighTunables[i], uint32(1)<<i
 		if err := s.Sysctl.Register(sysctl.Entry{Name: "net.ipv4.neigh.*." + t.name, Row: "net.ipv4", Instances: s.neighInstances,
 			Get: func(n *netns.Net, instance string) (string, error) {
 				p, err := s.parmsOf(n, instance)
@@ -130,7 +130,7 @@ func (s *Inet) parmsOf(n *netns.Net, instance string) (*core.NeighParms, error) 
 
 // setParm writes a tunable of one device, or of default: devices follow that
 // where nobody has written to them. Linux: neigh_proc_update.
-func (s *Inet) setParm(n *netns.Net, instance string, t *neighTunable, bit uint32, value string) error {
+func (s *Inet) setParm(n *netns.Net, instance string, t neighTunable, bit uint32, value string) error {
 	v, err := ParseInt(value, t.lo, math.MaxInt32)
 	if err != nil {
 		return err
@@ -160,7 +160,7 @@ func (s *Inet) setParm(n *netns.Net, instance string, t *neighTunable, bit uint3
 
 // storeParm publishes a device's tunables with one changed. Linux draws a new
 // reachable time when the base is written.
-func (s *Inet) storeParm(dev *device, old *core.NeighParms, t *neighTunable, v int64) {
+func (s *Inet) storeParm(dev *device, old *core.NeighParms, t neighTunable, v int64) {
 	own := *old
 	t.set(&own, v)
 	if t.name == baseReachable {

@@ -1,6 +1,8 @@
 package ipv4
 
 import (
+	"net/netip"
+
 	"golang.org/x/sys/unix"
 
 	"nsmodel/core/netlink"
@@ -44,9 +46,18 @@ func (s *Inet) tellRule(n *netns.Net, op fib.Op, r fib.Rule) {
 }
 
 // addrMessage returns an address as RTM_NEWADDR has it. Linux: inet_fill_ifaddr.
+// peerTold is the peer as it is told: 0.0.0.0 is no attribute.
+// Linux: inet_fill_ifaddr.
+func (a *Addr) peerTold() netip.Addr {
+	if a.Peer.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return a.Peer
+}
+
 func addrMessage(a *Addr) *netlink.Addr {
 	m := &netlink.Addr{Family: unix.AF_INET, Prefix: a.Prefix.Bits(), Scope: uint8(a.Scope), Flags: a.Flags, Index: a.Dev.Index(),
-		Local: a.Local, Peer: a.Peer, Broadcast: a.Broadcast, Label: a.Label, Proto: a.Proto, Metric: a.Metric,
+		Local: a.Local, Peer: a.peerTold(), Broadcast: a.Broadcast, Label: a.Label, Proto: a.Proto, Metric: a.Metric,
 		Has: netlink.AddrCacheInfo, Valid: netlink.Forever, Preferred: netlink.Forever}
 	return m
 }
@@ -61,8 +72,14 @@ func (s *Inet) routeMessage(r *fib.Route) *netlink.Route {
 		m.OIF, m.Gateway, m.Flags = int(h.IfIndex), h.Gw, s.hopFlags(h)
 		return m
 	}
+	all := fib.HopDead | fib.HopLinkDown // what all of them are, the route is (fib_flags)
+	if len(r.NextHops) == 0 {
+		all = 0
+	}
 	for i := range r.NextHops {
 		h := &r.NextHops[i]
+		all &= h.Flags
+		m.Flags = uint32(all)
 		m.Multipath = append(m.Multipath, netlink.NextHop{Index: int(h.IfIndex), Gateway: h.Gw, Weight: int(h.Weight), Flags: s.hopFlags(h)})
 	}
 	return m
@@ -95,14 +112,11 @@ var ruleActions = [...]uint8{fib.ToTable: 1, fib.Goto: 2, fib.Nop: 3, fib.RuleBl
 
 // ruleMessage returns a rule as RTM_NEWRULE has it. Linux: fib_nl_fill_rule.
 func ruleMessage(r *fib.Rule) *netlink.Rule {
-	m := &netlink.Rule{Family: unix.AF_INET, From: r.From, To: r.To, TOS: r.TOS, Action: ruleActions[r.Action],
+	m := &netlink.Rule{Family: unix.AF_INET, From: r.From, To: r.To, TOS: r.TOS, Action: ruleActions[r.Action], Table: r.Table,
 		Priority: r.Priority, IIF: r.Iif, OIF: r.Oif, Goto: r.Goto, IPProto: r.IPProto, Proto: r.Proto,
 		SPort: netlink.PortRange(r.SPort), DPort: netlink.PortRange(r.DPort)}
 	if r.Priority != 0 {
 		m.Has |= netlink.RulePriority
-	}
-	if r.Action == fib.ToTable {
-		m.Table = r.Table
 	}
 	if r.Mark != 0 || r.Mask != 0 {
 		m.Mark, m.MarkMask = r.Mark, r.Mask

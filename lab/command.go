@@ -97,6 +97,11 @@ func parseTool(a *args, net string) (*Command, error) {
 func (c *Change) run(t *tool) int {
 	req := c.Req
 	t.failf(0, "%s", c.Warn)
+	if l, ok := req.Msg.(*netlink.Link); ok { // the words are read before a device is looked for
+		if bad := t.missingNet(l); bad != "" {
+			return t.fail(invalid(bad, "Invalid \"netns\" value\n"))
+		}
+	}
 	for _, d := range c.Devs {
 		index, ok := t.index(d.Name)
 		if !ok {
@@ -110,11 +115,6 @@ func (c *Change) run(t *tool) int {
 			return 1
 		}
 		setIndex(req.Msg, d, index)
-	}
-	if l, ok := req.Msg.(*netlink.Link); ok {
-		if bad := t.missingNet(l); bad != "" {
-			return t.fail(invalid(bad, "Invalid \"netns\" value\n"))
-		}
 	}
 	if _, err := t.netlink(&req); err != nil {
 		return t.kernel(err)

@@ -30,6 +30,11 @@ func (in *Interp) Run(l Line) (Result, error) {
 	var u *UsageError
 	switch {
 	case errors.As(err, &u):
+		if net := firstNet(l.Words); net != "" { // ip goes there before it reads on
+			if _, err := in.m.Netns(NetnsCheck, net); err != nil {
+				u = &UsageError{fmt.Sprintf("Cannot open network namespace \"%s\": %s\n", net, errText(err)), 255}
+			}
+		}
 		r.Stderr, r.Exit = u.Text, u.Exit
 		return r, nil
 	case err != nil:
@@ -39,6 +44,14 @@ func (in *Interp) Run(l Line) (Result, error) {
 	r.Exit = (&tool{m: in.m, c: cmd, out: &out, err: &errs}).run()
 	r.Stdout, r.Stderr = out.String(), errs.String()
 	return r, nil
+}
+
+// firstNet returns the Net that an ip command names before all else, or "".
+func firstNet(words []string) string {
+	if len(words) > 2 && words[0] == "ip" && abbrev(words[1], "-netns") {
+		return words[2]
+	}
+	return ""
 }
 
 // Load lexes a lab and checks that each line is a command, so that a mistake

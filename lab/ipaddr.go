@@ -137,13 +137,19 @@ func (p *addrParser) finish(op netlink.Op) {
 	if p.peer.IsValid() {
 		m.Peer, m.Prefix = p.peer.Addr(), p.peer.Bits()
 	} else if op == netlink.Del && p.local != "" && !p.length {
-		m.Prefix = m.Local.BitLen()
+		m.Prefix = 0 // any will do
 	}
 	if !m.Local.IsValid() {
 		return
 	}
 	if m.Local.Is4() && p.brd == "+" || p.brd == "-" {
-		m.Broadcast = lastAddress(netip.PrefixFrom(m.Local, m.Prefix), p.brd == "+")
+		of := m.Local
+		if m.Peer.IsValid() {
+			of = m.Peer
+		}
+		if m.Prefix <= 30 { // a longer one has no place for it
+			m.Broadcast = lastAddress(netip.PrefixFrom(of, m.Prefix), p.brd == "+")
+		}
 	}
 	if !p.scoped && op != netlink.Del && m.Local.Is4() && m.Local.IsLoopback() {
 		m.Scope = unix.RT_SCOPE_HOST

@@ -20,7 +20,7 @@ const routeHelp = `Usage: ip route { list | flush } [ [ exact | root | match ] P
 
 func parseRoute(a *args, c *Command) Action {
 	change := func(op netlink.Op, flags netlink.Flags) Action {
-		if !a.more() && op == netlink.New {
+		if !a.more() {
 			panic(usage(255, "%s", routeHelp))
 		}
 		return parseRouteChange(a, c, op, flags)

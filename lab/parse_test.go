@@ -255,25 +255,3 @@ func TestLex(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", lines, want)
 	}
 }
-
-// FuzzLab feeds any text: lexing, parsing and running neither panic nor loop.
-func FuzzLab(f *testing.F) {
-	for _, s := range []string{"ip link\n", "ip -b - <<E\naddr\nE\n", "ping -c1 1.2.3.4", "ip r a 10/8 nexthop via 1.2.3.4", "probe raw send v0 'ff'", "sysctl -w a=b",
-		"ip netns exec a ip netns exec b ip a", "bridge fdb show", "ip rule add sport 1-2 fwmark 1/2"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		lines, err := Load("f.lab", text)
-		if err != nil {
-			return
-		}
-		m := &toy{names: []string{"a"}, ping: func(*Ping, func(PingEvent)) (PingResult, error) { return PingResult{}, nil }}
-		for _, l := range lines {
-			r, err := New(m).Run(l)
-			if err != nil {
-				t.Fatalf("Load took it, Run does not: %v", err)
-			}
-			_ = r.String() + r.Complaint()
-		}
-	})
-}

@@ -62,7 +62,7 @@ func (t *tool) routes(f *RouteFilter, what string) ([]*netlink.Route, int) {
 		}
 	}
 	ask := &netlink.Route{Family: f.Family, Table: f.Table}
-	if f.Table != 0 {
+	if f.Table != 0 && (f.Table != unix.RT_TABLE_MAIN || what == "Flush") { // main is taken from all, so that it is never missed
 		ask.Has = netlink.RouteTable
 	}
 	msgs, err := t.dump(ask)
@@ -94,6 +94,9 @@ func (s *RouteShow) run(t *tool) int {
 
 func (s *RouteFlush) run(t *tool) int {
 	f := s.Filter
+	if f.Family == unix.AF_UNSPEC && f.Table != 0 { // a table is one family's, and missed if it is not there
+		f.Family = unix.AF_INET
+	}
 	rs, status := t.routes(&f, "Flush")
 	if status != 0 {
 		return status
@@ -250,6 +253,10 @@ func printCacheFlags(p *printer, r *netlink.Route) {
 		flags = []string{"local", "brd"}
 	case unix.RTN_MULTICAST:
 		flags = []string{"mc"}
+	case unix.RTN_UNICAST:
+		if r.Flags&0x80000000 != 0 { // RTCF_LOCAL: it goes by lo
+			flags = []string{"local"}
+		}
 	}
 	if r.Flags&0x01000000 != 0 { // RTCF_DOREDIRECT
 		flags = append(flags, "redirect")

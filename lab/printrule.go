@@ -117,7 +117,7 @@ func (t *tool) printRule(p *printer, r *netlink.Rule) {
 }
 
 func (t *tool) printRuleAction(p *printer, r *netlink.Rule) {
-	if r.Table != 0 && r.Action == unix.FR_ACT_TO_TBL {
+	if r.Table != 0 { // also one that says to go on elsewhere may name a table
 		p.str("table", " lookup %s", nameOf(tableWords, r.Table))
 		if r.Has&netlink.RuleSuppressPrefix != 0 && r.SuppressPrefix != -1 {
 			p.num("suppress_prefixlen", " suppress_prefixlength %d", int64(r.SuppressPrefix))

@@ -1,6 +1,8 @@
 // Package live runs a machine by the wall clock: one goroutine for each worker
 // and one for what needs the configuration lock now and then. Everything below
 // is a state machine that is told the time; this package is who tells it.
+//
+//tagvet:outdoors it drives a machine by the wall clock
 package live
 
 import (

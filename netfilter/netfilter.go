@@ -87,12 +87,27 @@ func New(s *core.Stack, place netns.Placement) *Hooks {
 		place = netns.Replicated
 	}
 	h := &Hooks{cell: netns.NewCell(s.Sys, "netfilter", place, func(*netns.Net) *perNet { return new(perNet) })}
+	netns.Attend(s.Sys, "netfilter-exit", nil, nil, h.exit)
 	for i, row := range []string{"ipv4", "ipv6"} {
 		if g, err := s.Gate(core.LayerNetfilter, row); err == nil {
 			h.gates[i] = g
 		}
 	}
 	return h
+}
+
+// exit takes n's functions away, or all others would go on paying for them.
+// Linux: netfilter_net_exit.
+func (h *Hooks) exit(n *netns.Net) {
+	own := h.cell.Of(n)
+	for f := range own.chains {
+		for hook := range own.chains[f] {
+			if old := own.chains[f][hook].Swap(nil); old != nil {
+				//tagvet:allow netless a packet of another Net sees the count as time only, as with Linux's nf_hooks_needed
+				h.used[f][hook].Add(-int32(len(*old)))
+			}
+		}
+	}
 }
 
 func index(family int) int {
@@ -103,7 +118,8 @@ func index(family int) int {
 }
 
 // Register adds a function to n's hook; under rtnl. EINVAL for a hook that is
-// none, EOPNOTSUPP if the family has no hooks or its gate is closed to n. The
+// none, EOPNOTSUPP if the family has no hooks or its gate is closed to n, ESRCH
+// if n is dead. The
 // function it returns takes it away again; a packet on its way may still meet
 // it until the next grace period. Linux: nf_register_net_hook.
 func (h *Hooks) Register(n *netns.Net, e Entry) (remove func(), err error) {
@@ -113,6 +129,9 @@ func (h *Hooks) Register(n *netns.Net, e Entry) (remove func(), err error) {
 	f := index(e.Family)
 	if g := h.gates[f]; e.Family != core.AFInet && e.Family != core.AFInet6 || g == nil || !g.Admit(n) {
 		return nil, fmt.Errorf("netfilter: family %d: %w", e.Family, syscall.EOPNOTSUPP)
+	}
+	if !n.Alive() {
+		return nil, fmt.Errorf("netfilter: %v: %w", e.Hook, syscall.ESRCH)
 	}
 	at := &h.cell.Own(n).chains[f][e.Hook]
 	own := &e

@@ -120,3 +120,35 @@ func TestRegisterRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A Net's end takes its functions away: nobody else goes on paying for them, who
+// has their removal at hand does no harm, and a dead Net gets no new ones.
+func TestHooksEndWithTheirNet(t *testing.T) {
+	for _, place := range []netns.Placement{netns.Tagged, netns.Replicated} {
+		s, h, n := boot(t, place)
+		e := Entry{Family: core.AFInet, Hook: LocalIn, Func: func(*core.Worker, *core.Packet, *State) Verdict { return Accept }}
+		remove, err := h.Register(n, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Register(s.Sys.Init(), e); err != nil {
+			t.Fatal(err)
+		}
+		n.HoldMemory()
+		if err := s.Sys.Delete("n"); err != nil {
+			t.Fatal(err)
+		}
+		s.Sys.Reap()
+		if used := h.used[0][LocalIn].Load(); used != 1 {
+			t.Errorf("%v: after the end of one of two Nets with a function, %d are in use", place, used)
+		}
+		remove()
+		if _, err := h.Register(n, e); !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("%v: a dead Net gets a function: %v", place, err)
+		}
+		if used := h.used[0][LocalIn].Load(); used != 1 {
+			t.Errorf("%v: the dead changed the count to %d", place, used)
+		}
+		n.PutMemory()
+	}
+}

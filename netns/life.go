@@ -47,10 +47,7 @@ func (s *System) setup(name string, init bool) (*Net, error) {
 		s.first.Store(n) // an Enter may ask for it
 	}
 	for i := range s.subs {
-		if s.subs[i].enter == nil {
-			continue
-		}
-		if err := s.subs[i].enter(n); err != nil {
+		if err := s.subs[i].letIn(n); err != nil {
 			if init {
 				s.first.Store(nil)
 			}

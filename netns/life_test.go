@@ -164,6 +164,29 @@ func TestUnwindingSweeps(t *testing.T) {
 	})
 }
 
+// An injected fault refuses a Net as the subsystem's own Enter would, whether or not
+// it has one, and can be taken back.
+func TestFailEnter(t *testing.T) {
+	d := newDiary(2)
+	NewTable[int, int](d.s, "table", Replicated, sumInt) // no Enter
+	boot(t, d.s)
+	for k, want := range []string{"", "enter x0 n, pre x0 n, exit x0 n", "enter x0 n, enter x1 n, pre x1 n, pre x0 n, exit x1 n, exit x0 n"} {
+		d.read()
+		d.s.Lock()
+		d.s.FailEnter(k, errRefused)
+		n, err := d.s.NewNet("n")
+		d.s.FailEnter(k, nil)
+		d.s.Unlock()
+		if name := d.s.Subsystems()[k].Name; n != nil || !errors.Is(err, errRefused) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v, %v", name, n, err)
+		}
+		if got := d.read(); got != want {
+			t.Errorf("fault at %d:\n got %s\nwant %s", k, got, want)
+		}
+	}
+	add(t, d.s, "n")
+}
+
 func TestBoot(t *testing.T) {
 	d := newDiary(2)
 	d.s.Lock()

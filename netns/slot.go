@@ -199,5 +199,27 @@ type subsystem struct {
 	enter   func(*Net) error
 	preExit func(*Net)
 	exit    func(*Net)
-	entries func() int // of a tagged table
+	fault   error // under rtnl; see FailEnter
+
+	// of a tagged table
+	entries   func() int
+	entriesOf func(*Net) int
 }
+
+// letIn lets n in, or says why not.
+func (s *subsystem) letIn(n *Net) error {
+	switch {
+	case s.fault != nil:
+		return s.fault
+	case s.enter != nil:
+		return s.enter(n)
+	}
+	return nil
+}
+
+// FailEnter makes the i-th of [System.Subsystems] refuse every new Net with err,
+// as if its Enter had failed at once; nil ends that. rtnl. It is there for tests
+// of what the subsystems before it leave behind.
+//
+// Linux: fault injection (CONFIG_FAIL_FUNCTION) on a pernet_operations' init.
+func (s *System) FailEnter(i int, err error) { s.subs[i].fault = err }

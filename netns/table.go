@@ -45,6 +45,7 @@ func NewTable[K comparable, V any](s *System, name string, place Placement, sum 
 		},
 	}, true)
 	if place == Tagged {
+		s.subs[len(s.subs)-1].entriesOf = t.Len
 		s.subs[len(s.subs)-1].entries = func() int {
 			shared.mu.Lock()
 			defer shared.mu.Unlock()
@@ -58,6 +59,7 @@ func NewTable[K comparable, V any](s *System, name string, place Placement, sum 
 // can choose keys that collide. Where entries hang is never visible, so the secret
 // does not touch a System's determinism. Linux: siphash with a boot-time key.
 func Keyed[K comparable]() func(K) uint64 {
+	//tagvet:allow ambient where entries hang is never visible; strangers must not guess it
 	seed := maphash.MakeSeed()
 	return func(k K) uint64 { return maphash.Comparable(seed, k) }
 }
@@ -96,7 +98,10 @@ func (t *Table[K, V]) put(n *Net, k K, v V, replace bool) error {
 		h.replace(at, v)
 		return nil
 	}
-	own := t.openAccount(n)
+	own := t.openAccount(n, h)
+	if n.exited.Load() { // again: the sweep looked for an account before it took mu
+		return syscall.ESRCH
+	}
 	if limit := own.limit.Load(); limit > 0 && own.count.Load() >= limit {
 		return syscall.ENOBUFS
 	}
@@ -172,7 +177,7 @@ func (t *Table[K, V]) SetCap(n *Net, limit int) {
 		return
 	}
 	if own == nil {
-		own = t.openAccount(n)
+		own = t.openAccount(n, t.slot.Own(n))
 	}
 	own.limit.Store(int32(min(max(limit, 0), math.MaxInt32)))
 }
@@ -220,10 +225,10 @@ func (t *Table[K, V]) account(n *Net) *ownList[K, V] {
 	return nil
 }
 
-// openAccount returns n's list, which it makes if need be.
-func (t *Table[K, V]) openAccount(n *Net) *ownList[K, V] {
+// openAccount returns n's list, which it makes if need be; h is n's home.
+func (t *Table[K, V]) openAccount(n *Net, h *hash[K, V]) *ownList[K, V] {
 	if t.own {
-		return &t.slot.Own(n).list
+		return &h.list
 	}
 	if own := t.account(n); own != nil {
 		return own

@@ -91,9 +91,15 @@ func runBench(out io.Writer, sizes bench.Sizes, wanted func(*bench.Case) bool, a
 
 // progress tells a terminal what has been measured.
 func progress(format string, args ...any) {
-	if _, err := unix.IoctlGetTermios(int(os.Stderr.Fd()), unix.TCGETS); err == nil {
+	if isTerminal(os.Stderr) {
 		fmt.Fprintf(os.Stderr, format, args...)
 	}
+}
+
+// isTerminal reports whether somebody looks at what is written to f.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // printBench prints the table, and below it what each figure means.

@@ -23,9 +23,12 @@ var sourceLabs = filepath.Join("conformance", "testdata")
 func judge(args []string) int {
 	fs := flag.NewFlagSet("nsmodel judge", flag.ContinueOnError)
 	only := fs.String("only", "", "`JUDGE`: golden, matrix, solo or linux; several with commas")
+	long := fs.Duration("generate", 0, "for so `LONG`, draw labs and compare the model with Linux step by step")
+	drawn := generateFlags(fs)
+	every := fs.Bool("every", false, "let the matrix judge try every placement vector there is, a few seconds a lab")
 	rewrite := fs.Bool("rewrite", false, "first put the transcripts on file as they are now")
 	fs.Usage = func() {
-		fmt.Fprint(fs.Output(), "usage: nsmodel judge [--only JUDGE] [--rewrite] [LAB...]\n\nLAB is a file, or the name of a lab of this project's.\n\n")
+		fmt.Fprint(fs.Output(), "usage: nsmodel judge [--only JUDGE] [--every] [--rewrite] [LAB...]\n\nLAB is a file, or the name of a lab of this project's.\n\n")
 		for _, j := range conformance.Judges(nil, nil) {
 			fmt.Fprintf(fs.Output(), "  %-8s %s\n", j.Name, j.Asks)
 		}
@@ -38,6 +41,9 @@ func judge(args []string) int {
 		return 0
 	case err != nil:
 		return 2
+	case *long > 0:
+		drawn.For = *long
+		return generate(*drawn)
 	}
 	labs, err := chooseLabs(words)
 	if err != nil {
@@ -57,7 +63,12 @@ func judge(args []string) int {
 			defer boxes.Close()
 		}
 	}
-	judges, err := chooseJudges(conformance.Judges(boxes, why), *only)
+	all := conformance.Judges(boxes, why)
+	if *every {
+		i := slices.IndexFunc(all, func(j conformance.Judge) bool { return j.Name == "matrix" })
+		all[i] = conformance.EveryPlacement()
+	}
+	judges, err := chooseJudges(all, *only)
 	if err != nil {
 		return fail(err)
 	}
@@ -206,10 +217,10 @@ func writeExplained(out io.Writer, labs []*conformance.Lab, judged bool) {
 	}
 	fmt.Fprintln(out, "\nExplained differences from Linux:")
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "  LAB\tJUDGED BY\tWHAT AND WHY")
+	fmt.Fprintln(w, "  LAB\tSEEN ON\tJUDGED BY\tWHAT AND WHY")
 	for _, l := range labs {
-		for _, text := range l.Explained() {
-			fmt.Fprintf(w, "  %s\t%s\t%s\n", l.Name(), kernel, text)
+		for _, e := range l.Explained() {
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%s: %s\n", l.Name(), cmp.Or(e.Kernel, "-"), kernel, e.What, e.Why)
 		}
 	}
 	_ = w.Flush()

@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"syscall"
@@ -195,7 +196,8 @@ func changeBridge(d *core.Device, attrs map[string]string) error {
 // set checks all attributes and then takes them over.
 func (b *bridge) set(attrs map[string]string) error {
 	num := map[string]uint64{}
-	for name, text := range attrs {
+	for _, name := range slices.Sorted(maps.Keys(attrs)) { // or which mistake is told would be drawn
+		text := attrs[name]
 		v, err := strconv.ParseUint(text, 10, 32)
 		switch {
 		case name == "fdb_flush":

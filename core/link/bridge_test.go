@@ -280,5 +280,12 @@ func TestBridgeRefuses(t *testing.T) {
 				t.Errorf("%v was taken", attrs)
 			}
 		}
+		// Of two mistakes the same one is told each time, or a seed would not repeat.
+		for range 64 {
+			err := br.Kind().Change(br, map[string]string{"ageing_time": "x", "stp_state": "1"})
+			if !errors.Is(err, syscall.EINVAL) {
+				t.Fatalf("two mistakes: %v, want that of ageing_time", err)
+			}
+		}
 	})
 }

@@ -63,6 +63,7 @@ func (h *rtcore) event(e core.Event, d *core.Device) {
 		h.numberPeer(d)
 	case core.EventCarrier:
 		h.mark(d, func(x linkExtra) linkExtra { x.carrier = true; return x })
+		h.numberPeer(d)
 	case core.EventUnregister:
 		h.mark(d, func(x linkExtra) linkExtra { x.wasUp = false; return x })
 		h.tellLink(Del, d)
@@ -90,6 +91,8 @@ type linkExtra struct {
 }
 
 // The usual ones, constant, by 2*carrier + wasUp.
+//
+//tagvet:allow pkgstate published, never patched: mark replaces what a device points at
 var usualExtra = [4]linkExtra{{}, {wasUp: true}, {carrier: true}, {wasUp: true, carrier: true}}
 
 func (h *rtcore) extra(d *core.Device) linkExtra {

@@ -24,7 +24,15 @@ func (h *rtcore) newLink(n *netns.Net, req *Request) ([]Message, error) {
 	if len(m.Name) > core.NameSize {
 		return nil, Extack(syscall.ERANGE, "Attribute failed policy validation")
 	}
-	d := h.find(n, m)
+	in, err := h.birthplace(n, req, m)
+	if err != nil {
+		return nil, err
+	}
+	d := h.find(in, m)
+	in.Put()
+	if m.Info == "veth" && m.Has&LinkMTU != 0 && checkMTU(m.MTU, core.MinMTU, core.MaxMTU) != nil {
+		return nil, syscall.EINVAL // the kind is asked first (veth_validate)
+	}
 	switch {
 	case d == nil && req.Flags&Create == 0:
 		return nil, syscall.ENODEV
@@ -45,6 +53,19 @@ func (h *rtcore) newLink(n *netns.Net, req *Request) ([]Message, error) {
 		}
 	}
 	return nil, h.setLink(n, d, m)
+}
+
+// birthplace returns, held, the Net in which a message looks for its device: who
+// makes a new one looks where it will be, so that its name in the caller's Net
+// is of no account. Linux: device_net in rtnl_newlink, since 6.15.
+func (h *rtcore) birthplace(n *netns.Net, req *Request, m *Link) (*netns.Net, error) {
+	if m.Has&LinkNewNet != 0 && req.Flags&Create != 0 && req.Flags&Excl != 0 {
+		return h.netOf(m.NewNet)
+	}
+	if !n.Hold() {
+		return nil, syscall.ENODEV
+	}
+	return n, nil
 }
 
 // netOf returns the Net that a message names, held; the caller Puts it.
@@ -88,7 +109,7 @@ func (h *rtcore) createLink(n *netns.Net, m *Link) error {
 		if err != nil {
 			return err
 		}
-		spec.Peer, spec.PeerNet = &peer, in
+		spec.Peer, spec.PeerNet = &peer, n // Linux: rtnl_newlink_peer_net
 		if m.Peer.Has&LinkNewNet != 0 {
 			if spec.PeerNet, err = h.netOf(m.Peer.NewNet); err != nil {
 				return err
@@ -133,13 +154,13 @@ func (h *rtcore) finishLink(n *netns.Net, d *core.Device, m *Link) error {
 	return nil
 }
 
-// linkSpec turns what was said of a new device into core's words. Of a peer
-// Linux checks the MTU too, but has no sentence for it.
+// linkSpec turns what was said of a new device into core's words. Of a veth and
+// of a peer Linux checks the MTU too, but has no sentence for it (veth_validate).
 func (h *rtcore) linkSpec(m *Link, peer bool) (core.LinkSpec, error) {
 	spec := core.LinkSpec{Name: m.Name, Index: m.Index}
 	if m.Has&LinkMTU != 0 {
 		if err := checkMTU(m.MTU, core.MinMTU, core.MaxMTU); err != nil {
-			if peer {
+			if peer || m.Info == "veth" {
 				err = syscall.EINVAL
 			}
 			return spec, err
@@ -206,6 +227,9 @@ func (h *rtcore) setLink(n *netns.Net, d *core.Device, m *Link) error {
 		if err := step(n, d, m); err != nil {
 			return err
 		}
+	}
+	if m.Has&(LinkGroup|LinkAlias) != 0 {
+		h.core.StateChanged(d)
 	}
 	return nil
 }

@@ -88,10 +88,12 @@ func operState(d *core.Device, x linkExtra) OperState {
 	case d.Carrier():
 		return OperUnknown
 	}
+	//tagvet:allow bareindex Linux compares the numbers too, whatever the namespaces: default_operstate
 	if lower == nil || lower.Index() == d.Index() {
 		return OperDown
 	}
 	// Linux looks the index up in d's own Net, whoever has it there.
+	//tagvet:allow bareindex as Linux does, see above
 	if other := d.Stack().DeviceByIndex(d.Net(), lower.Index()); other != nil && !other.Carrier() {
 		return OperLowerLayerDown
 	}

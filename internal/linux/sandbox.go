@@ -4,6 +4,8 @@
 // network namespaces of its own, as root or as anybody, and pings and talks
 // from them with the kernel's own sockets. Nothing here touches an interface of
 // the machine.
+//
+//tagvet:outdoors it talks to the kernel that the process runs on
 package linux
 
 import (

@@ -7,4 +7,6 @@
 // the kernel's errno. Linux only: elsewhere the package is empty.
 //
 // Sources: man 7 rtnetlink, man 7 netlink, man 7 network_namespaces.
+//
+//tagvet:outdoors it talks to the kernel that the process runs on
 package rtnl

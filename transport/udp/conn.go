@@ -268,7 +268,7 @@ func (c *Conn) enqueue(p *core.Packet, src, _ [4]byte, h wire.UDP) error {
 	if c.closed {
 		return net.ErrClosed
 	}
-	if c.q.used > c.opts.RcvBuf {
+	if c.q.n > 0 && c.q.used+cost(len(h.Payload())) > c.opts.RcvBuf { // one always fits
 		c.dropped++
 		return syscall.ENOBUFS
 	}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"nsmodel/core"
+	"nsmodel/core/wire"
 )
 
 // A datagram is what a socket has received and nobody has read.
@@ -27,10 +28,8 @@ type queue struct {
 	used  int // charged against the receive buffer
 }
 
-// cost is what a datagram is charged with: its bytes with the overhead of an
-// sk_buff, so that as many fit into a receive buffer as in Linux. Linux:
-// SKB_TRUESIZE; 768 is a small packet's on 64 bits.
-func cost(k int) int { return 768 + (max(0, k-128)+63)&^63 }
+// cost is what a datagram of k bytes is charged with.
+func cost(k int) int { return core.Truesize(k + wire.IPv4Len + wire.UDPLen) }
 
 // room finds k bytes in one piece, growing the ring if it must.
 func (q *queue) room(k int) int {

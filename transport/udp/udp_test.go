@@ -259,21 +259,21 @@ func TestBroadcast(t *testing.T) {
 
 func TestReceiveBuffer(t *testing.T) {
 	each(t, func(m *machine) {
-		s := m.listen(m.b, "0.0.0.0:7", udp.Options{RcvBuf: 768 * 3})
+		s := m.listen(m.b, "0.0.0.0:7", udp.Options{RcvBuf: 3 * core.Truesize(29)})
 		c := m.listen(m.a, "0.0.0.0:0", udp.Options{})
 		for range 10 {
 			m.send(c, "x", "10.0.0.2:7")
 		}
-		if s.Pending() != 4 || s.Dropped() != 6 {
+		if s.Pending() != 3 || s.Dropped() != 7 {
 			m.Errorf("%d wait, %d dropped", s.Pending(), s.Dropped())
 		}
-		if k := m.Core.Ledger(m.b).Reasons[core.SocketBuffer.String()]; k != 6 {
+		if k := m.Core.Ledger(m.b).Reasons[core.SocketBuffer.String()]; k != 7 {
 			m.Errorf("ledger: %d", k)
 		}
 		m.fails(s.SetReadBuffer(-1), syscall.EINVAL)
 		m.ok(s.SetReadBuffer(1 << 30))
 		m.send(c, "room", "10.0.0.2:7")
-		if s.Pending() != 5 {
+		if s.Pending() != 4 {
 			m.Errorf("%d wait", s.Pending())
 		}
 		m.ok(s.Close())

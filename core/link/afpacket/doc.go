@@ -60,4 +60,6 @@
 // Sources: man 7 packet, man 7 netdevice, man 7 rtnetlink,
 // Documentation/networking/packet_mmap.rst, include/uapi/linux/if_packet.h,
 // include/uapi/linux/virtio_net.h.
+//
+//tagvet:outdoors it is raw sockets of the kernel, and polls them by its clock
 package afpacket

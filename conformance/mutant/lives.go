@@ -1,0 +1,76 @@
+package mutant
+
+// lives are mutants of birth and death.
+func lives() []Mutant {
+	return []Mutant{
+		{Name: "exit forgets the sweep", Kind: Lifecycle, Precedent: "C79 tcp_fastopen_key context leak, 437138485656: a constructor without its destructor",
+			Edits: []Edit{{"netns/table.go", "\t\t\tif h != t.slot.empty {\n\t\t\t\th.sweep", "\t\t\tif h != t.slot.empty && n.init {\n\t\t\t\th.sweep"}},
+			Only:  "tagged", Why: "an own home goes with its Net, swept or not"},
+		{Name: "the sweep forgets the count", Kind: Lifecycle, Precedent: "C71 ipvs, smc, nfsd: pernet leak, of that kind: what was counted at birth is not at death",
+			Edits: []Edit{{"netns/hash.go", "\tat.Store(e.next.Load())\n\th.size--\n", "\tat.Store(e.next.Load())\n"}},
+			Only:  "tagged", Why: "as above"},
+		{Name: "timers outlive their Net", Kind: Lifecycle, Precedent: "C58 dccp: use after free in tw_timer_handler, ec7cb62d18d8",
+			Edits: []Edit{{"netns/life.go", "\ts.timers.stopAll(batch)\n", ""}}},
+		{Name: "of a batch only the first one's timers stop", Kind: Lifecycle, Precedent: "C58 of that kind: the purge is done for one only",
+			Edits: []Edit{{"netns/life.go", "s.timers.stopAll(batch)", "s.timers.stopAll(batch[:1])"}}},
+		{Name: "sockets outlive their Net", Kind: Lifecycle, Precedent: "C67 gtp, pfcp: destroy device along with udp socket's netns dismantle, 2025",
+			Edits: []Edit{{"transport/udp/udp.go", "netns.Attend(sys, \"udp-exit\", nil, u.preExit, u.preExit)", "netns.Attend(sys, \"udp-exit\", nil, nil, nil)"}}},
+		{Name: "a peer outlives its pair", Kind: Lifecycle, Precedent: "C67 of that kind: the other side's death is not watched",
+			Edits: []Edit{{"core/link/veth.go", "\treturn []*core.Device{peer}\n", "\treturn nil\n"}}},
+		{Name: "what stands on a device outlives it", Kind: Lifecycle, Precedent: "C67 gtp, pfcp, bareudp, 2025: the lower one's end is not watched",
+			Edits: []Edit{{"core/register.go", "\treturn s.unlistUppers(d, gone)\n", "\treturn gone\n"}}},
+		{Name: "devices outlive their Net", Kind: Lifecycle, Precedent: "C71 of that kind: register without its unregister",
+			Edits: []Edit{{"core/register.go", "\t\ts.gone = s.unlist(d, s.gone[:0])\n", "\t\tif d.kind != nil && d.kind.Name == \"bridge\" {\n\t\t\tcontinue\n\t\t}\n\t\ts.gone = s.unlist(d, s.gone[:0])\n"}}},
+		{Name: "a dead namespace's number is kept", Kind: Lifecycle, Precedent: "C71 of that kind: an exit is not registered",
+			Edits: []Edit{{"core/netlink/handlers.go", "netns.Attend(s.Sys, \"nsid-exit\", nil, nil, h.forgetNet)", "netns.Attend(s.Sys, \"nsid-exit\", nil, nil, nil)"}}},
+		{Name: "a namespace's number is freed too early", Kind: Lifecycle, Precedent: "C65 nsid cleared too early: 4217291e592d, reverted by 6d458f5b4ece",
+			Edits: []Edit{{"core/netlink/handlers.go", "netns.Attend(s.Sys, \"nsid-exit\", nil, nil, h.forgetNet)", "netns.Attend(s.Sys, \"nsid-exit\", nil, h.forgetNet, nil)"}}},
+		{Name: "a birth that fails is not undone", Kind: Lifecycle, Precedent: "C69 fix UaF in netns ops registration error path, 2023",
+			Edits: []Edit{{"netns/life.go", "\t\t\tn.alive.Store(0)\n\t\t\ts.exit([]*Net{n}, i)\n", "\t\t\tn.alive.Store(0)\n"}}},
+		{Name: "a birth that fails is undone by those that did not enter", Kind: Lifecycle, Precedent: "C69 of that kind: undo runs for one too many",
+			Edits: []Edit{{"netns/life.go", "s.exit([]*Net{n}, i)", "s.exit([]*Net{n}, len(s.subs))"}}},
+		{Name: "a reference is kept when a move fails", Kind: Lifecycle, Precedent: "C72 bpf conntrack kfunc, CVE-2026-74715: a get without a put on an error branch",
+			Edits: []Edit{{"core/netlink/handlers_link.go", "\t\tif d.NetLocal() && to != n {\n", "\t\tif d.NetLocal() && to != n {\n\t\t\tto.Hold()\n"}}},
+		{Name: "a pair keeps a reference to its peer's namespace", Kind: Lifecycle, Precedent: "C66 wireguard: circular netns references, 2020",
+			Edits: []Edit{{"core/netlink/handlers_link.go", "\t\t\tdefer spec.PeerNet.Put()\n", ""}}},
+		{Name: "exit in the order of birth", Kind: Lifecycle, Precedent: "C77 nf_log, ipvs, tipc (CVE-2026-72404, -80866): exit order reversed wrongly",
+			Edits: []Edit{{"netns/life.go", "\tfor i := len(s.subs) - 1; i >= 0; i-- {\n\t\tif f := s.subs[i].exit;", "\tfor i := range s.subs {\n\t\tif f := s.subs[i].exit;"}}},
+		{Name: "pre-exit in the order of birth", Kind: Lifecycle, Precedent: "C75 xfrm: policy_bydst sync moved, 2026: an exit's place in the order",
+			Edits: []Edit{{"netns/life.go", "\tfor i := entered - 1; i >= 0; i-- {\n", "\tfor i := range entered {\n"}}},
+		{Name: "memory goes before the exit", Kind: Lifecycle, Precedent: "C78 net: defer final struct net free, 2024",
+			Edits: []Edit{{"netns/life.go", "\tfor i := len(s.subs) - 1; i >= 0; i-- {\n\t\tif f := s.subs[i].exit;", "\tfor _, n := range batch {\n\t\tn.bare()\n\t\tn.accounts.Store(nil)\n\t}\n\tfor i := len(s.subs) - 1; i >= 0; i-- {\n\t\tif f := s.subs[i].exit;"}}},
+		{Name: "a name leads to its dead", Kind: Lifecycle, Precedent: "C63 get_net_ns_by_id without count check, GHSA-9324-w9gg-mxf6, of that kind: by name",
+			Edits: []Edit{{"netns/directory.go", "\tif n := s.dir.byName[name]; n != nil && n.Hold() {\n", "\tif n := s.dir.byName[name]; n != nil {\n\t\tn.Hold()\n"}, {"netns/directory.go", "\t\tdelete(d.byName, n.name)\n", ""}, {"netns/directory.go", "\tif n != nil {\n\t\tdelete(d.byName, name)\n", "\tif n != nil {\n"}}},
+		{Name: "waiting neighbours outlive their device", Kind: Lifecycle, Precedent: "C60 tcp: properly terminate timers for kernel sockets, CVE-2024-35910: a timer is not stopped",
+			Edits: []Edit{{"core/neigh_gc.go", "\tnb.timer.Stop()\n\tnb.fast.Store(0)\n", "\tnb.fast.Store(0)\n"}}},
+		{Name: "fragments outlive their Net", Kind: Lifecycle, Precedent: "C75 of that kind: hold netns during deferred reinjection, 2026: what is deferred is not ended",
+			Edits: []Edit{{"ipv4/path.go", "netns.Attend(sys, \"ipv4-path-exit\", nil, s.pathPreExit, s.pathExit)", "netns.Attend(sys, \"ipv4-path-exit\", nil, nil, nil)"}}},
+		{Name: "neighbours outlive their Net", Kind: Lifecycle, Precedent: "C58 of that kind: one table of two is purged",
+			Edits: []Edit{
+				{"core/neigh.go", "netns.Attend(s.Sys, \"neigh-exit\", nil, flush, flush)", "netns.Attend(s.Sys, \"neigh-exit\", nil, nil, nil)\n\t_ = flush"},
+				{"core/register.go", "\ts.flushNeigh(d)\n", ""}}},
+	}
+}
+
+// tellings are mutants of who is told.
+func tellings() []Mutant {
+	return []Mutant{
+		{Name: "changes to links are told in the initial namespace", Kind: Notification, Precedent: "C83 hsr: notifications in the device's ns, 2026",
+			Edits: []Edit{{"core/netlink/handlers.go", "\t\th.r.Publish(n, GroupLink, op, h.linkMessage(d))\n", "\t\th.r.Publish(n.System().Init(), GroupLink, op, h.linkMessage(d))\n"}}},
+		{Name: "changes to addresses are told in the initial namespace", Kind: Notification, Precedent: "C83 xfrm: MIGRATE to caller's netns, 2026",
+			Edits: []Edit{{"ipv4/tell.go", "\t\ts.Netlink.Publish(n, netlink.GroupIPv4IfAddr, op, addrMessage(a))\n", "\t\ts.Netlink.Publish(n.System().Init(), netlink.GroupIPv4IfAddr, op, addrMessage(a))\n"}}},
+		{Name: "changes to neighbours are told to all", Kind: Notification, Precedent: "C83 of that kind: a broadcast without a filter",
+			Edits: []Edit{{"core/netlink/handlers_neigh.go", "\tr.Publish(n, GroupNeigh, op, neighMessage(nb, n.System().Now()))\n", "\tfor o := range n.System().Nets() {\n\t\tr.Publish(o, GroupNeigh, op, neighMessage(nb, n.System().Now()))\n\t}\n"}}},
+		{Name: "listeners of a shared home hear of all", Kind: Notification, Precedent: "C83 of that kind: the group's hash is walked without net_eq",
+			Edits: []Edit{{"core/netlink/group.go", "\tsubs := l.by[n]\n\tl.mu.Unlock()\n\tfor _, s := range subs {\n\t\tif s.groups", "\tvar subs []*Subscription\n\tfor _, some := range l.by {\n\t\tsubs = append(subs, some...)\n\t}\n\tl.mu.Unlock()\n\tfor _, s := range subs {\n\t\tif s.groups"}},
+			Only:  "tagged", Why: "a home of one's own has no listeners of others"},
+		{Name: "rules of others are attached to one's device", Kind: Notification, Precedent: "C20 ksmbd: ignore network devices of other namespaces, 2026: a notifier that is not filtered",
+			Edits: []Edit{{"fib/rulealter.go", "\th := f.rules.Of(n)\n\tset := h.set.Load()\n\tif set == nil {\n\t\treturn\n\t}\n", "\tfor o := range n.System().Nets() {\n\t\tf.devicesChanged(o, n)\n\t}\n}\n\nfunc (f *FIB) devicesChanged(at, n *netns.Net) {\n\th := f.rules.Of(at)\n\tset := h.set.Load()\n\tif set == nil {\n\t\treturn\n\t}\n"}}},
+		{Name: "a listener is not woken by the end of its Net", Kind: Notification, Precedent: "C84 net/handshake: drain pending requests at ns exit, 2026",
+			Edits: []Edit{{"core/netlink/group.go", "\tdelete(l.by, n)\n\tl.mu.Unlock()\n\tfor _, s := range subs {\n\t\ts.end()\n\t}\n", "\tdelete(l.by, n)\n\tl.mu.Unlock()\n\t_ = subs\n"}}},
+		{Name: "listeners are told under the lock that they take", Kind: Notification, Precedent: "C82 RDMA/ipoib, mlx5 devlink: a lock is held across a notifier",
+			Edits: []Edit{{"core/netlink/group.go", "\ts.closed = true\n\ts.mu.Unlock()\n\tif !was && s.notify != nil {\n\t\ts.notify()\n\t}\n", "\ts.closed = true\n\tif !was && s.notify != nil {\n\t\ts.notify()\n\t}\n\ts.mu.Unlock()\n"}}},
+		{Name: "readers are not woken by the end of their Net", Kind: Notification, Precedent: "C84 of that kind: who waits is not told",
+			Edits: []Edit{{"transport/udp/conn.go", "\tc.closed, c.gone = true, gone\n\tc.q = queue{}\n", "\tc.closed, c.gone = !gone, gone\n\tc.q = queue{}\n"}}},
+	}
+}
