@@ -12,4 +12,6 @@
 //
 // Times are CPU time of the thread that did the work unless a figure says
 // otherwise: on a busy computer a wall clock measures the neighbours.
+//
+//tagvet:outdoors it measures the computer that it runs on
 package compare

@@ -1,6 +1,8 @@
 // Package stage sets machines up for measuring: a Net that forwards, a Net that
 // receives, a crowd of Nets beside them. The packets are made in memory and go
 // the whole way from a device's backlog to where they end.
+//
+//tagvet:outdoors it sets whole machines up, all their Nets at once
 package stage
 
 import (
