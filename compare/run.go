@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"time"
 
 	"nsmodel/bench"
@@ -112,6 +113,10 @@ type Stand struct {
 // measured again.
 func (r *Run) Group(what string, arms ...Arm) error {
 	if r.has(arms) {
+		return nil
+	}
+	if !r.Boxed && !slices.ContainsFunc(arms, func(a Arm) bool { return a.Side == Model }) {
+		r.note("%s: %v: %v", what, ErrNotHere, r.Why)
 		return nil
 	}
 	r.say("%s", what)
