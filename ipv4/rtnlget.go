@@ -86,7 +86,7 @@ func (s *Inet) getOutput(n *netns.Net, fl *fib.Flow, uid uint32, out *netlink.Ro
 	}
 	if rt.Local {
 		out.Flags |= routeLocal // of all that goes by lo
-		if !rt.Broadcast && !rt.Multicast && (rt.Result.Type == fib.Local || rt.Result.Hop == nil && fl.Oif == 0) {
+		if !rt.Broadcast && !rt.Multicast && (rt.Result.Type == fib.Local || rt.Result.Hop == nil && (fl.Oif == 0 || fl.Dst.IsUnspecified())) {
 			out.Type = unix.RTN_LOCAL
 		}
 	}
