@@ -67,6 +67,9 @@ func (g *pinger) open() error {
 		o.DF = true
 	case "":
 		o.DF = g.h.M.IPv4.WantDF(g.n)
+		if p.Dst.IsMulticast() { // ping asks for path MTU discovery of its own accord then
+			o.NoFragment, o.DF = true, true
+		}
 	}
 	if p.Dev != "" {
 		d := g.h.M.Core.Device(g.n, p.Dev)
