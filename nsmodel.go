@@ -20,6 +20,7 @@ import (
 	"nsmodel/core/netlink"
 	"nsmodel/core/sysctl"
 	"nsmodel/ipv4"
+	"nsmodel/ipv6"
 	"nsmodel/netfilter"
 	"nsmodel/netns"
 	"nsmodel/transport/udp"
@@ -52,6 +53,11 @@ type Config struct {
 	// Linux, and 1 a new namespace's IPv4 device settings are copied from the
 	// initial one's present values; with 2 they are the compiled-in ones.
 	DevconfInheritInitNet int
+	// IPv6 lets devices speak IPv6 from the start. Without it each namespace begins
+	// as Linux's do with the module parameter ipv6.disable_ipv6=1: it is there,
+	// and net.ipv6.conf.all.disable_ipv6=0 turns it on. It will be Linux's default
+	// when the port is complete.
+	IPv6 bool
 	// Gates are rows for the table of gates, beside those of
 	// [core.DefaultGates], for what Extend registers.
 	Gates []core.GateRow
@@ -70,6 +76,7 @@ type Machine struct {
 	Hooks   *netfilter.Hooks
 	Sockets *ipv4.Sockets
 	IPv4    *ipv4.Inet
+	IPv6    *ipv6.Inet
 	UDP     *udp.UDP
 
 	places Places
@@ -97,6 +104,10 @@ func New(c Config) (*Machine, error) {
 	if m.IPv4, err = ipv4.New(m.Core, m.Hooks, m.Sysctl, m.Netlink, ipv4.Config{ // floor 3
 		Addrs: p.Addrs, FIB: p.FIB, Rules: p.Rules, Sysctls: p.Sysctls, Frags: p.Frags}); err != nil {
 		return nil, fmt.Errorf("nsmodel: ipv4: %w", err)
+	}
+	if m.IPv6, err = ipv6.New(m.Core, m.Hooks, m.Sysctl, m.Netlink, ipv6.Config{
+		Addrs: p.Addrs6, FIB: p.FIB6, Rules: p.Rules6, Sysctls: p.Sysctls6, Enabled: c.IPv6}); err != nil {
+		return nil, fmt.Errorf("nsmodel: ipv6: %w", err)
 	}
 	if m.Sockets, err = ipv4.NewSockets(m.Core); err != nil {
 		return nil, fmt.Errorf("nsmodel: %w", err)

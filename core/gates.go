@@ -37,9 +37,12 @@ func DefaultGates() []GateRow {
 	return []GateRow{
 		{Layer: LayerProtocol, Entry: "0x0800", Open: true, Why: "IPv4: every table it meets is keyed by Net"},
 		{Layer: LayerProtocol, Entry: "0x0806", Open: true, Why: "ARP: neighbours are keyed by Net and device"},
+		{Layer: LayerProtocol, Entry: "0x86dd", Why: "IPv6: not yet looked through"},
 		{Layer: LayerTransport, Entry: "1", Open: true, Why: "ICMP: answers from the packet's own Net"},
 		{Layer: LayerTransport, Entry: "17", Open: true, Why: "UDP: the socket table is keyed by Net"},
+		{Layer: LayerTransport, Entry: "ipv6 58", Why: "ICMPv6: not yet looked through"},
 		{Layer: LayerNotifier, Entry: "ipv4", Open: true, Why: "addresses and routes belong to the device's Net"},
+		{Layer: LayerNotifier, Entry: "ipv6", Why: "IPv6: not yet looked through"},
 		{Layer: LayerNotifier, Entry: "link", Open: true, Why: "ports and peers belong to the device's Net"},
 		{Layer: LayerNotifier, Entry: "netlink", Open: true, Why: "groups are per Net"},
 		{Layer: LayerFamily, Entry: "2", Open: true, Why: "AF_INET: sockets carry their Net"},
@@ -49,8 +52,13 @@ func DefaultGates() []GateRow {
 		{Layer: LayerNetlink, Entry: "addr", Open: true, Why: "addresses are keyed by Net"},
 		{Layer: LayerNetlink, Entry: "route", Open: true, Why: "a FIB per Net"},
 		{Layer: LayerNetlink, Entry: "rule", Open: true, Why: "rules per Net"},
+		{Layer: LayerNetlink, Entry: "addr6", Why: "IPv6 addresses: not yet looked through"},
+		{Layer: LayerNetlink, Entry: "route6", Why: "the IPv6 FIB: not yet looked through"},
+		{Layer: LayerNetlink, Entry: "rule6", Why: "IPv6 rules: not yet looked through"},
+		{Layer: LayerNetlink, Entry: "neigh6", Why: "IPv6 neighbours: not yet looked through"},
 		{Layer: LayerSysctl, Entry: "net.core", Open: true, Why: "values per Net"},
 		{Layer: LayerSysctl, Entry: "net.ipv4", Open: true, Why: "values per Net"},
+		{Layer: LayerSysctl, Entry: "net.ipv6", Why: "IPv6 tunables: not yet looked through"},
 		{Layer: LayerNetfilter, Entry: "ipv4", Open: true, Why: "hooks are registered per Net"},
 	}
 }
