@@ -37,10 +37,10 @@ func DefaultGates() []GateRow {
 	return []GateRow{
 		{Layer: LayerProtocol, Entry: "0x0800", Open: true, Why: "IPv4: every table it meets is keyed by Net"},
 		{Layer: LayerProtocol, Entry: "0x0806", Open: true, Why: "ARP: neighbours are keyed by Net and device"},
-		{Layer: LayerProtocol, Entry: "0x86dd", Why: "IPv6: not yet looked through"},
+		{Layer: LayerProtocol, Entry: "0x86dd", Open: true, Why: "IPv6: every table it meets is keyed by Net"},
 		{Layer: LayerTransport, Entry: "1", Open: true, Why: "ICMP: answers from the packet's own Net"},
 		{Layer: LayerTransport, Entry: "17", Open: true, Why: "UDP: the socket table is keyed by Net"},
-		{Layer: LayerTransport, Entry: "ipv6 58", Why: "ICMPv6: not yet looked through"},
+		{Layer: LayerTransport, Entry: "ipv6 58", Open: true, Why: "ICMPv6: answers from the packet's own Net"},
 		{Layer: LayerNotifier, Entry: "ipv4", Open: true, Why: "addresses and routes belong to the device's Net"},
 		{Layer: LayerNotifier, Entry: "ipv6", Why: "IPv6: not yet looked through"},
 		{Layer: LayerNotifier, Entry: "link", Open: true, Why: "ports and peers belong to the device's Net"},
