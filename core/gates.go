@@ -42,7 +42,7 @@ func DefaultGates() []GateRow {
 		{Layer: LayerTransport, Entry: "17", Open: true, Why: "UDP: the socket table is keyed by Net"},
 		{Layer: LayerTransport, Entry: "ipv6 58", Open: true, Why: "ICMPv6: answers from the packet's own Net"},
 		{Layer: LayerNotifier, Entry: "ipv4", Open: true, Why: "addresses and routes belong to the device's Net"},
-		{Layer: LayerNotifier, Entry: "ipv6", Why: "IPv6: not yet looked through"},
+		{Layer: LayerNotifier, Entry: "ipv6", Open: true, Why: "addresses, groups and routes belong to the device's Net"},
 		{Layer: LayerNotifier, Entry: "link", Open: true, Why: "ports and peers belong to the device's Net"},
 		{Layer: LayerNotifier, Entry: "netlink", Open: true, Why: "groups are per Net"},
 		{Layer: LayerFamily, Entry: "2", Open: true, Why: "AF_INET: sockets carry their Net"},
