@@ -58,7 +58,7 @@ func DefaultGates() []GateRow {
 		{Layer: LayerNetlink, Entry: "neigh6", Open: true, Why: "neighbours are keyed by Net"},
 		{Layer: LayerSysctl, Entry: "net.core", Open: true, Why: "values per Net"},
 		{Layer: LayerSysctl, Entry: "net.ipv4", Open: true, Why: "values per Net"},
-		{Layer: LayerSysctl, Entry: "net.ipv6", Why: "IPv6 tunables: not yet looked through"},
+		{Layer: LayerSysctl, Entry: "net.ipv6", Open: true, Why: "values per Net"},
 		{Layer: LayerNetfilter, Entry: "ipv4", Open: true, Why: "hooks are registered per Net"},
 	}
 }
