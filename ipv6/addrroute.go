@@ -55,14 +55,24 @@ func (s *Inet) delRoutes(dev *device, a *Addr) {
 // addAnycast takes packets for a subnet's routers, whose address is its first.
 // Linux: addrconf_join_anycast.
 func (s *Inet) addAnycast(dev *device, a *Addr) {
-	if first := a.Prefix().Addr(); a.Bits < 127 && !first.IsUnspecified() {
-		s.kernelRoute(dev, fib.Anycast, netip.PrefixFrom(first, 128), 0)
+	first := a.Prefix().Addr()
+	if a.Bits >= 127 || first.IsUnspecified() {
+		return
+	}
+	r := kernelRoute(dev, fib.Anycast, netip.PrefixFrom(first, 128), 0)
+	if s.FIB.Add(dev.dev.Net(), r, fib.AppendRoute) == nil { // else another address of the subnet was first
+		dev.join(solicitedNode(first))
 	}
 }
 
 func (s *Inet) delAnycast(dev *device, a *Addr) {
-	if first := a.Prefix().Addr(); a.Bits < 127 && !first.IsUnspecified() {
-		s.kernelUnroute(dev, fib.Anycast, netip.PrefixFrom(first, 128), 0)
+	first := a.Prefix().Addr()
+	if a.Bits >= 127 || first.IsUnspecified() {
+		return
+	}
+	r := kernelRoute(dev, fib.Anycast, netip.PrefixFrom(first, 128), 0)
+	if s.FIB.Delete(dev.dev.Net(), r) == nil {
+		dev.leave(solicitedNode(first))
 	}
 }
 
