@@ -75,6 +75,7 @@ type Machine struct {
 	Links   *link.Links
 	Hooks   *netfilter.Hooks
 	Sockets *ipv4.Sockets
+	Six     *ipv6.Sockets // the socket types of AF_INET6
 	IPv4    *ipv4.Inet
 	IPv6    *ipv6.Inet
 	UDP     *udp.UDP
@@ -113,6 +114,12 @@ func New(c Config) (*Machine, error) {
 		return nil, fmt.Errorf("nsmodel: %w", err)
 	}
 	if m.UDP, err = udp.New(m.IPv4, m.Sockets, udp.Config{Sockets: p.UDP, Secret: c.Seed}); err != nil { // floor 4
+		return nil, fmt.Errorf("nsmodel: udp: %w", err)
+	}
+	if m.Six, err = ipv6.NewSockets(m.Core); err != nil {
+		return nil, fmt.Errorf("nsmodel: %w", err)
+	}
+	if err := m.UDP.Handle6(m.IPv6, m.Six); err != nil {
 		return nil, fmt.Errorf("nsmodel: udp: %w", err)
 	}
 	// The kinds of device come last, so that everybody who keeps something at

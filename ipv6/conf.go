@@ -33,7 +33,7 @@ func (s *Inet) newConf(*netns.Net) *Conf {
 	c := new(Conf)
 	c.all.Store(s.all)
 	c.dflt.Store(s.dflt)
-	c.ICMPRatelimit.Store(1000)
+	c.ICMPRatelimit.Store(100)
 	c.MinAdvMSS.Store(1220)
 	for i, v := range [3]int32{128, 512, 1024} {
 		c.gcThresh[i].Store(v)
