@@ -51,23 +51,36 @@ func moveKernel(r *Run, where string, entries int) (take func() ([]float64, erro
 		}
 	}
 	at := map[string]int{onDevice: 0, onOther: 1, atStrangers: 2}[where]
-	if err = fillDevice(conns[[]int{0, 0, 2}[at]], at, entries); err != nil {
-		return nil, nil, err
+	home := conns[[]int{0, 0, 2}[at]]
+	if at == 1 {
+		if err = fillDevice(home, at, entries); err != nil {
+			return nil, nil, err
+		}
 	}
-	return func() (took []float64, err error) {
-		if took, err = timed(func() error { return conns[0].SetNamespace("v0", spaces[1]) }); err != nil {
+	// Neighbours of all namespaces stand in one table: a stranger has his for the
+	// time of one sample only.
+	return func() ([]float64, error) {
+		if at != 1 {
+			if err := fillDevice(home, at, entries); err != nil {
+				return nil, err
+			}
+		}
+		took := make([]float64, 2)
+		if err := timed(took, func() error { return conns[0].SetNamespace("v0", spaces[1]) }); err != nil {
 			return nil, err
 		}
 		if err := conns[1].SetNamespace("v0", spaces[0]); err != nil {
 			return nil, err
 		}
-		if err := deviceUp(conns[0], 0); err != nil {
-			return nil, err
+		if at == 2 {
+			if err := home.SetDown("v2"); err != nil {
+				return nil, err
+			}
+			if err := home.SetUp("v2"); err != nil {
+				return nil, err
+			}
 		}
-		if at == 0 {
-			err = fillDevice(conns[0], 0, entries)
-		}
-		return took, err
+		return took, deviceUp(conns[0], 0)
 	}, end, nil
 }
 
