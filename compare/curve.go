@@ -7,11 +7,14 @@ type curve struct {
 	// open sets it up; take returns one value for each Arm, close may be nil.
 	open func() (take func() ([]float64, error), close func() error, err error)
 
+	times int  // how many rounds; 0: as many as the Run takes
+	cold  bool // the first sample counts
+
 	opened bool
 	err    error
 	take   func() ([]float64, error)
 	close  func() error
-	rounds [][]float64
+	taken  [][]float64
 }
 
 // arm returns the Arm of the i-th value.
@@ -26,16 +29,17 @@ func (c *curve) arm(k Key, i int) Arm {
 		}
 		round := 0
 		return &Stand{
+			Rounds: c.times, Cold: c.cold,
 			Sample: func() (float64, error) {
-				for round >= len(c.rounds) {
+				for round >= len(c.taken) {
 					values, err := c.take()
 					if err != nil {
 						return 0, err
 					}
-					c.rounds = append(c.rounds, values)
+					c.taken = append(c.taken, values)
 				}
 				round++
-				return c.rounds[round-1][i], nil
+				return c.taken[round-1][i], nil
 			},
 			Close: func() (err error) {
 				if c.close != nil {

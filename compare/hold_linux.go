@@ -22,15 +22,18 @@ const holdEnv = "NSMODEL_HOLD"
 // perHolder is how many sockets one process holds at most.
 const perHolder = 15_000
 
-// Main ends the process at once if it was started to hold sockets. Whoever runs
+// Main ends the process at once if it was started to hold sockets, or to make
+// namespaces. Whoever runs
 // experiments calls it first in main.
 func Main() {
-	if text := os.Getenv(holdEnv); text != "" {
-		if err := holdHere(text); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for env, work := range map[string]func(string) error{holdEnv: holdHere, stormEnv: stormHere} {
+		if text := os.Getenv(env); text != "" {
+			if err := work(text); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
 		}
-		os.Exit(0)
 	}
 }
 
