@@ -8,9 +8,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"nsmodel/internal/linux"
 )
 
 func TestMain(m *testing.M) {
+	linux.Probe()
 	Main()
 	os.Exit(m.Run())
 }

@@ -33,6 +33,7 @@ func move() *Experiment {
 	pair := func(name, fig string, x float64, cause string) Pair {
 		return Pair{Name: name, Figure: fig, Lower: true, Above: Point{Tagged, x}, Below: Point{Tagged, 0}, Cause: cause}
 	}
+	const empty = "By perf three quarters of the kernel's work on an empty device, 0.3 to 0.5 ms, are notifiers, half of that IPv6's, and with them the making of its directories of sysctls; the model has neither, and takes some 5 us"
 	return &Experiment{
 		Number: 9, Name: "move",
 		Question: "What does moving a device to another namespace cost, by the entries on it, those on other devices of its namespace, and those of other namespaces?",
@@ -48,8 +49,9 @@ func move() *Experiment {
 		Kernel:  "the same with RTM_NEWLINK and IFLA_NET_NS_FD between namespaces of its own; its neighbours stand in one shared table, its routes in one for each namespace",
 		Figures: figures,
 		Pairs: []Pair{
-			pair("10,000 own entries : none", onDevice, most, ""),
-			pair("10,000 entries on another device : none", onOther, most, ""),
+			pair("10,000 own entries : none", onDevice, most, "An entry's share is alike, less than a microsecond (take the move of an empty device from both); an empty device is not. "+empty),
+			pair("10,000 entries on another device : none", onOther, most, "The model looks for what belongs to the device among all of its namespace's: by CPU profile 3 walks of its routes (device down, address gone, device gone) are 56 % of the move and 3 of its neighbours 43 %. "+
+				"Linux finds next hops and neighbours by their device (fib_info_devhash; dev->neighbours since 6.13), and walks the routes once, if a hop has died. "+empty),
 			pair("10,000 entries of others : none", atStrangers, most, ""),
 		},
 		Run: func(r *Run) error {

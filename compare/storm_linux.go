@@ -84,8 +84,8 @@ func stormKernelCost(r *Run, series string, batch int) (*Stand, error) {
 	}
 	// The workers rest for 40 ms before they are believed, so a sample has a few
 	// namespaces, or a hundred, in it.
-	times := max(1, 10/batch)
-	return &Stand{Rounds: Pick(r, 5, 9, 15), Sample: func() (float64, error) {
+	times := max(1, 2/batch)
+	return &Stand{Cold: true, Rounds: Pick(r, 5, 7, 15), Sample: func() (float64, error) {
 		var took time.Duration
 		err := withTables(series, func() error {
 			for range times {
@@ -113,9 +113,6 @@ func stormKernelCost(r *Run, series string, batch int) (*Stand, error) {
 		return took.Seconds() * 1e6 / float64(times*batch), err
 	}}, nil
 }
-
-// stormPatience is how long a storm's memory is waited for.
-const stormPatience = 20 * time.Second
 
 // canStorm says why not if storms cannot be seen here.
 func (r *Run) canStorm(series string) error {
@@ -164,19 +161,22 @@ func stormKernel(series string, n int) (values []float64, err error) {
 		if err := errors.Join(err, <-watched); err != nil {
 			return err
 		}
-		// The slab is counted to within some objects that processors keep at hand.
-		for {
+		// What is left when the last namespace was let go of, and for as long again
+		// as the figure shows.
+		last := stormTimes()[len(stormTimes())-1]
+		for time.Since(start) < b.ended*time.Duration(last)/100 {
+			// The slab is counted to within some objects that processors keep at hand.
 			left, err := note()
 			if err != nil {
 				return err
 			}
-			// Somebody else may make some, too: that is not waited for.
-			if b.back = time.Since(start); left <= max(n/20, 14) || b.back > b.ended+stormPatience {
-				values = b.values(n)
-				return nil
+			if left <= max(7, n/50) {
+				break
 			}
 			time.Sleep(2 * time.Millisecond)
 		}
+		values = b.values(n)
+		return nil
 	})
 	return values, err
 }
@@ -200,8 +200,9 @@ func slabNets() (int, error) {
 // user namespace of its own.
 const stormEnv = "NSMODEL_STORM"
 
-// stormHere does so: for each line of its input, as many cycles as it says, and
-// then tells how long they took.
+// stormHere does so: for each line of its input as many cycles as it says, or a
+// storm for 0, and then tells how long they took, or how long after the storm all
+// were gone, in ns.
 func stormHere(text string) error {
 	var series string
 	var batch int
@@ -227,6 +228,11 @@ func stormHere(text string) error {
 				return err
 			}
 			start := time.Now()
+			if cycles == 0 {
+				if letGo, start, err = stormAlone(limit, batch, letGo); err != nil {
+					return err
+				}
+			}
 			for range cycles {
 				if letGo, err = stormCycle(limit, batch, letGo); err != nil {
 					return err
@@ -252,6 +258,12 @@ func stormCycle(limit func(int) error, batch int, first func() error) (next func
 	if err := errors.Join(limit(2), first(), rest()); err != nil {
 		return nil, err
 	}
+	return stormOver()
+}
+
+// stormOver waits until there is room for a namespace under the limit, and
+// returns that.
+func stormOver() (next func() error, err error) {
 	for {
 		if next, err = spaceBatch(1); !errors.Is(err, unix.ENOSPC) {
 			return next, err
@@ -260,10 +272,57 @@ func stormCycle(limit func(int) error, batch int, first func() error) (next func
 	}
 }
 
+// stormAlone makes n namespaces and lets go of each at once, and waits until all
+// are gone; it returns when the last was let go of.
+func stormAlone(limit func(int) error, n int, first func() error) (next func() error, ended time.Time, err error) {
+	if err := errors.Join(first(), limit(2+n)); err != nil {
+		return nil, ended, err
+	}
+	if err := eachSpace(n, func() error { return nil }); err != nil {
+		return nil, ended, err
+	}
+	ended = time.Now()
+	if err := limit(2); err != nil {
+		return nil, ended, err
+	}
+	next, err = stormOver()
+	return next, ended, err
+}
+
 // stormKernelRate samples how many namespaces come and go in a second.
 func stormKernelRate(r *Run, series string, batch int) (*Stand, error) {
-	if err := r.canStorm(series); err != nil {
+	cycles := max(1, 2/batch)
+	st, ask, err := r.stormer(series, batch)
+	if err != nil {
 		return nil, err
+	}
+	st.Rounds = Pick(r, 5, 7, 15)
+	st.Sample = func() (float64, error) {
+		ns, err := ask(cycles)
+		return float64(cycles*batch) / (ns / 1e9), err
+	}
+	return st, nil
+}
+
+// stormKernelBack samples how long after a storm of n the last is gone, in ms.
+func stormKernelBack(r *Run, series string, n int) (*Stand, error) {
+	st, ask, err := r.stormer(series, n)
+	if err != nil {
+		return nil, err
+	}
+	st.Rounds, st.Cold = Pick(r, 3, 7, 11), true
+	st.Sample = func() (float64, error) {
+		ns, err := ask(0)
+		return ns / 1e6, err
+	}
+	return st, nil
+}
+
+// stormer starts a process for stormHere, and returns what ends it and what asks
+// it.
+func (r *Run) stormer(series string, batch int) (st *Stand, ask func(cycles int) (ns float64, err error), err error) {
+	if err := r.canStorm(series); err != nil {
+		return nil, nil, err
 	}
 	c := exec.Command("/proc/self/exe")
 	c.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", stormEnv, series, batch))
@@ -272,29 +331,25 @@ func stormKernelRate(r *Run, series string, batch int) (*Stand, error) {
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET, UidMappings: root, GidMappings: root}
 	stdin, err := c.StdinPipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	stdout, err := c.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := c.Start(); err != nil {
-		return nil, fmt.Errorf("%w: a user namespace: %w", ErrNotHere, err)
+		return nil, nil, fmt.Errorf("%w: a user namespace: %w", ErrNotHere, err)
 	}
-	answers, cycles := bufio.NewReader(stdout), max(1, 3/batch)
-	return &Stand{
-		Rounds: Pick(r, 5, 9, 15),
-		Sample: func() (float64, error) {
-			if _, err := io.WriteString(stdin, strconv.Itoa(cycles)+"\n"); err != nil {
-				return 0, err
-			}
-			line, err := answers.ReadString('\n')
-			if err != nil {
-				return 0, err
-			}
-			ns, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
-			return float64(cycles*batch) / (float64(ns) / 1e9), err
-		},
-		Close: func() error { return errors.Join(stdin.Close(), c.Wait()) },
-	}, nil
+	answers := bufio.NewReader(stdout)
+	ask = func(cycles int) (float64, error) {
+		if _, err := io.WriteString(stdin, strconv.Itoa(cycles)+"\n"); err != nil {
+			return 0, err
+		}
+		line, err := answers.ReadString('\n')
+		if err != nil {
+			return 0, err
+		}
+		return strconv.ParseFloat(strings.TrimSpace(line), 64)
+	}
+	return &Stand{Close: func() error { return errors.Join(stdin.Close(), c.Wait()) }}, ask, nil
 }
