@@ -217,6 +217,7 @@ func noisyFragKernel(r *Run, attackers int) (func() ([]float64, error), func() e
 	first[0], first[6], first[8], first[9] = 0x45, 0x20, 64, unix.IPPROTO_UDP // more fragments
 	copy(first[12:], local[:])
 	copy(first[16:], local[:])
+	held := false
 	return func() ([]float64, error) {
 		// Those that have timed out since come again, the others are duplicates.
 		for i := range attackers {
@@ -224,6 +225,12 @@ func noisyFragKernel(r *Run, attackers int) (func() ([]float64, error), func() e
 			if err := unix.Sendto(raw, first, 0, &unix.SockaddrInet4{Addr: local}); err != nil {
 				return nil, os.NewSyscallError("sendto", err)
 			}
+		}
+		if !held && attackers > 0 {
+			if err := attacker.Do(holdsFragments); err != nil {
+				return nil, err
+			}
+			held = true
 		}
 		got := 0
 		took, err := cpuOf(func() error {
@@ -243,6 +250,15 @@ func noisyFragKernel(r *Run, attackers int) (func() ([]float64, error), func() e
 		})
 		return []float64{float64(got), took.Seconds() * 1e6 / fragTries}, err
 	}, b.Close, nil
+}
+
+// holdsFragments sees to it that this thread's namespace waits for some.
+func holdsFragments() error {
+	b, err := os.ReadFile("/proc/thread-self/net/sockstat")
+	if err == nil && (!bytes.Contains(b, []byte("FRAG: inuse ")) || bytes.Contains(b, []byte("FRAG: inuse 0 "))) {
+		err = fmt.Errorf("the attacker's fragments do not wait: %s", b)
+	}
+	return err
 }
 
 // noisySocketKernel is noisySocket with the kernel's namespaces.
