@@ -218,11 +218,14 @@ func (b *box) end() {
 
 // JudgeLinux runs a lab on namespaces of the real kernel, with Linux's own
 // tools, and compares transcript and end state with the model's.
-func JudgeLinux(l *Lab, boxes *Sandboxes) Finding {
+func JudgeLinux(l *Lab, boxes *Sandboxes) Finding { return JudgeLinuxOn(l, Variant{}, boxes) }
+
+// JudgeLinuxOn is JudgeLinux with a machine of the caller's choice for the model.
+func JudgeLinuxOn(l *Lab, on Variant, boxes *Sandboxes) Finding {
 	if why := l.Unfit(); why != "" {
 		return skipped(why)
 	}
-	r, err := RunModel(l, Variant{})
+	r, err := RunModel(l, on)
 	if err != nil {
 		return failed("%v\n", err)
 	}
