@@ -94,7 +94,10 @@ func memoryRun(r *Run) error {
 			break
 		}
 		for _, v := range memVectors() {
-			arms = append(arms, shotArms(Model, v.Name, n, memRounds, func() (map[string]float64, error) { return weigh(v, n, nil) }, weightFigures(n, most)...)...)
+			s := &shot{take: func() (map[string]float64, error) { return weigh(v, n, nil) }}
+			for _, f := range weightFigures(n, most) {
+				arms = append(arms, s.arm(Key{f, Model, v.Name, float64(n)}, f, memRounds))
+			}
 		}
 	}
 	if err := r.Group("memory of idle Nets", arms...); err != nil {
@@ -128,24 +131,36 @@ func weightFigures(n, most int) []string {
 
 // memoryParts measures what Nets under one vector are made of.
 func (r *Run) memoryParts(v nsmodel.Vector) error {
-	seen, err := weigh(v, 10, partNames()) // which parts there are at all
-	if err != nil {
-		return err
+	parts := r.seriesOf(partsOf(v))
+	if parts == nil { // see which there are
+		seen, err := weigh(v, 10, partNames())
+		if err != nil {
+			return err
+		}
+		for _, part := range partNames() {
+			if seen[part] != 0 || part == restPart {
+				parts = append(parts, part)
+			}
+		}
 	}
 	var arms []Arm
 	for _, n := range Sweep(false, Pick(r, 1000, 1000, 10_000)) {
-		var figures []string
-		for _, part := range partNames() {
-			if seen[part] != 0 || part == restPart {
-				figures = append(figures, part)
-			}
-		}
-		s := &shot{take: func() (map[string]float64, error) { return weigh(v, n, figures) }}
-		for _, part := range figures {
+		s := &shot{take: func() (map[string]float64, error) { return weigh(v, n, parts) }}
+		for _, part := range parts {
 			arms = append(arms, s.arm(Key{partsOf(v), Model, part, float64(n)}, part, Pick(r, 1, 2, 3)))
 		}
 	}
 	return r.Group("parts of an idle Net, "+v.Name, arms...)
+}
+
+// seriesOf lists the series of a figure that the store holds.
+func (r *Run) seriesOf(figure string) (some []string) {
+	for _, k := range r.store.Of(r.e).Keys(figure) {
+		if !slices.Contains(some, k.Series) {
+			some = append(some, k.Series)
+		}
+	}
+	return some
 }
 
 // A shot measures several values at once, each of which is an arm.
@@ -182,16 +197,6 @@ func (s *shot) arm(k Key, name string, rounds int) Arm {
 		}
 		return &Stand{Sample: func() (float64, error) { return s.value(name) }, Rounds: rounds, Cold: true}, nil
 	}}
-}
-
-// shotArms are arms of figures with the same series, from one shot with the
-// figures' names.
-func shotArms(side, series string, n, rounds int, take func() (map[string]float64, error), figures ...string) (arms []Arm) {
-	s := &shot{take: take}
-	for _, f := range figures {
-		arms = append(arms, s.arm(Key{f, side, series, float64(n)}, f, rounds))
-	}
-	return arms
 }
 
 // loopbackUp brings n's lo up; under rtnl.

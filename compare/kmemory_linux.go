@@ -120,11 +120,14 @@ func (r *Run) memoryKernel() error {
 	if r.Scale == Full {
 		sizes = append(sizes, 10_000)
 	}
-	var caches []string
-	if r.Boxed {
+	caches := r.seriesOf(memKernel)
+	if caches == nil && r.Boxed { // see which there are
 		var err error
-		if caches, err = r.heavyCaches(sizes[0]); err != nil && !errors.Is(err, ErrNotHere) {
+		if caches, err = r.heavyCaches(Pick(r, 50, 50, 50)); err != nil && !errors.Is(err, ErrNotHere) {
 			return err
+		}
+		if caches != nil {
+			caches = append(caches, otherCaches, "percpu", "vmalloc")
 		}
 	}
 	for _, n := range sizes {
@@ -140,10 +143,8 @@ func (r *Run) memoryKernel() error {
 		if n >= 1000 {
 			add(memResident, "the running kernel, by MemFree", "MemFree")
 		}
-		if caches != nil {
-			for _, part := range append(slices.Clone(caches), otherCaches, "percpu", "vmalloc") {
-				add(memKernel, part, part)
-			}
+		for _, part := range caches {
+			add(memKernel, part, part)
 		}
 		if err := r.Group(fmt.Sprintf("kernel: memory of %d idle namespaces", n), arms...); err != nil {
 			return err
@@ -194,6 +195,9 @@ func (r *Run) weighKernel(n int, caches []string) (map[string]float64, error) {
 	all["percpu"], all["vmalloc"] = each(up.percpu-before.percpu), each(up.vmalloc-before.vmalloc)
 	rest := up.slab - before.slab
 	for _, c := range caches {
+		if _, ok := all[c]; ok || c == otherCaches {
+			continue
+		}
 		grown := up.caches[c] - before.caches[c]
 		all[c] = each(grown)
 		rest -= grown

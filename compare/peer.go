@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -21,23 +22,21 @@ const peerBuild = 5 * time.Minute
 
 // memoryPeer weighs gVisor's stacks.
 func (r *Run) memoryPeer() error {
-	var program string
+	build := sync.OnceValues(r.buildPeer) // by whoever opens first
+	program := ""
+	defer func() {
+		if program != "" {
+			os.RemoveAll(filepath.Dir(program))
+		}
+	}()
 	var arms []Arm
 	for _, n := range Sweep(false, Pick(r, 1000, 1000, 10_000)) {
-		arms = append(arms, shotArms(Peer, peerSeries, n, memRounds, func() (map[string]float64, error) { return weighPeer(program, n) }, weightFigures(n, 0)...)...)
+		s := &shot{take: func() (map[string]float64, error) { return weighPeer(program, n) },
+			here: func() (err error) { program, err = build(); return err }}
+		for _, f := range weightFigures(n, 0) {
+			arms = append(arms, s.arm(Key{f, Peer, peerSeries, float64(n)}, f, memRounds))
+		}
 	}
-	if r.has(arms) {
-		return nil
-	}
-	program, err := r.buildPeer()
-	if errors.Is(err, ErrNotHere) {
-		r.note("gVisor: %v", err)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(filepath.Dir(program))
 	return r.Group("gVisor: memory of idle stacks", arms...)
 }
 
@@ -55,7 +54,6 @@ func (r *Run) buildPeer() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: gVisor cannot be built: %w", ErrNotHere, err)
 	}
-	r.say("building gVisor")
 	dir, err := os.MkdirTemp("", "nsmodel-gvisor-")
 	if err != nil {
 		return "", err
