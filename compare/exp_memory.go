@@ -51,7 +51,7 @@ func memory() *Experiment {
 		},
 		Workload: "N namespaces in one machine, N = 1 to 10,000 (else 100,000) on the model, 100 and 1,000 (full: also 10,000) in the kernel, 1 to 1,000 stacks of gVisor; first as created, with a loopback that is down, then with the loopback up. " +
 			"Own table: 100 namespaces with loopback up and one UDP socket, their UDP table shared, or own and of 1,024 or 16,384 buckets",
-		Measured: "Growth over the machine without them, divided by N. Model and gVisor: live objects of the heap after two collections, each rounded up to its size class, and goroutines' stacks; resident: the process, free memory given back first. " +
+		Measured: "Growth over the machine without them, divided by N. Model and gVisor: live objects of the heap after two collections, each rounded up to its size class, gVisor's with its two goroutines' stacks; resident: the process, free memory given back first. " +
 			"Parts of the model: a heap profile of every allocation, by the subsystem whose code asked for it; 'shelves' are the pointers to a Net's homes, 'rest' is what the profile does not explain. " +
 			"Kernel: pages of the slab's caches (/proc/slabinfo) but those of files and processes, which everybody on the computer moves, + Percpu + VmallocUsed (/proc/meminfo); pages taken otherwise are not in it, as MemFree moves with everybody's files: it is drawn as a series of its own. Its parts: each cache, those below 2 % in one",
 		Expected: "Known before from bench idle: 2 to 3 KB for a Net. Homes are made on first use, so an idle Net pays for devices, addresses and routes only, and the vectors lie within a quarter of each other; all-replicated has more, shorter tables, all-tagged longer entries. " +
@@ -62,7 +62,6 @@ func memory() *Experiment {
 		Pairs: []Pair{
 			{Name: "own UDP table of 16,384 buckets : of 1,024, what it adds", Figure: memAdded, Lower: true, Above: Point{Replicated, 16384}, Below: Point{Replicated, 1024}},
 			{Name: "own UDP table of 1,024 buckets : shared, the whole namespace", Figure: memOwn, Lower: true, Above: Point{Replicated, 1024}, Below: Point{Tagged, 0}, Cause: ownTableCause},
-			{Name: "own UDP table of 16,384 buckets : shared, the whole namespace", Figure: memOwn, Lower: true, Above: Point{Replicated, 16384}, Below: Point{Tagged, 0}, Cause: ownTableCause},
 		},
 		Run:    memoryRun,
 		Answer: memoryAnswer,
@@ -70,7 +69,8 @@ func memory() *Experiment {
 }
 
 // ownTableCause was found by the two figures that it names.
-const ownTableCause = "The counters tell why: what the table adds grows in step on both sides (" + memAdded + ": a bucket here is one pointer in each of two tables, there a head, a count and a lock in each of three), but it is added to a namespace of another size (" + memUp + ")"
+const ownTableCause = "What the table adds grows in step on both sides (figure " + memAdded + "; a bucket here is a pointer in each of two tables, in the kernel a head, a count and a lock in each of three), " +
+	"but it is added to namespaces of very different size (figure " + memUp + ")"
 
 func partsOf(v nsmodel.Vector) string { return "parts-" + v.Name }
 
@@ -241,7 +241,7 @@ func memoryAnswer(d *Data) string {
 		n, short(d.Stat(at("all-tagged")).Median), short(d.Stat(at("all-replicated")).Median), d.Ratio(at("all-replicated"), at("all-tagged")),
 		short(d.Stat(at("linux-6.12")).Median), short(d.Stat(at("linux-2026-09")).Median))
 	res := func(v string) Key { return Key{memResident, Model, v, n} }
-	fmt.Fprintf(&b, " The process takes %s and %s a Net, %v: half-used pages of the heap.",
+	fmt.Fprintf(&b, " The process takes %s and %s a Net, %v: beyond the live objects there are half-used pages, where garbage lay between.",
 		short(d.Stat(res("all-tagged")).Median), short(d.Stat(res("all-replicated")).Median), d.Ratio(res("all-replicated"), res("all-tagged")))
 	for _, v := range memVectors() {
 		if v.Name == "all-tagged" || v.Name == "all-replicated" {

@@ -123,7 +123,7 @@ func (r *Run) memoryKernel() error {
 	caches := r.seriesOf(memKernel)
 	if caches == nil && r.Boxed { // see which there are
 		var err error
-		if caches, err = r.heavyCaches(Pick(r, 50, 50, 50)); err != nil && !errors.Is(err, ErrNotHere) {
+		if caches, err = r.heavyCaches(Pick(r, 200, 200, 200)); err != nil && !errors.Is(err, ErrNotHere) {
 			return err
 		}
 		if caches != nil {

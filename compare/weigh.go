@@ -61,12 +61,13 @@ func weigh(v nsmodel.Vector, k int, parts []string) (map[string]float64, error) 
 	return all, nil
 }
 
-// weight is what this process holds in bytes when all garbage is gone.
+// weight is what this process holds in bytes when all garbage is gone. No Net has
+// a goroutine, so stacks are not in it.
 type weight struct{ live, resident float64 }
 
 func weighProcess() weight {
 	m := bench.Rest()
-	return weight{float64(m.HeapAlloc + m.StackInuse), float64(bench.ResidentBytes())}
+	return weight{float64(m.HeapAlloc), float64(bench.ResidentBytes())}
 }
 
 // The parts that are no subsystem's.
