@@ -135,6 +135,9 @@ type Stand struct {
 // samples are kept when all rounds are done. What is in the store is not
 // measured again.
 func (r *Run) Group(what string, arms ...Arm) error {
+	if len(arms) == 0 {
+		return nil // a small scale leaves out whole groups
+	}
 	step := Step{Experiment: r.e, What: what, Arms: len(arms)}
 	if r.plan != nil {
 		*r.plan = append(*r.plan, step)

@@ -6,17 +6,22 @@ import (
 	"nsmodel/compare"
 )
 
-// perArm is how long an arm of an experiment took when this was written, in
-// seconds at each scale, setting up included. It is only where a guess begins:
-// what DIR remembers is better, and what this run takes better still.
+// perArm is about how long an arm of an experiment takes, in seconds, setting up
+// included. It is only where a guess begins: what DIR remembers is better, and
+// what this run takes better still.
 func perArm(name string, scale compare.Scale) float64 {
-	known := map[string][3]float64{ // quick, usual, full
+	quick := map[string]float64{"others": 0.9, "same-port": 0.6, "teardown": 1, "workers": 0.25, "cache": 0.4, "flood": 0.3}
+	seconds, ok := quick[name]
+	if !ok {
+		seconds = 0.6
 	}
-	at := map[compare.Scale]int{compare.Quick: 0, compare.Usual: 1, compare.Full: 2}[scale]
-	if seconds, ok := known[name]; ok {
-		return seconds[at]
+	switch scale { // by the rounds, how long one takes, and how large tables are
+	case compare.Usual:
+		return 3 * seconds
+	case compare.Full:
+		return 20 * seconds
 	}
-	return [3]float64{0.6, 1.5, 8}[at]
+	return seconds
 }
 
 // A timeLeft guesses how long a comparison will still take.

@@ -18,7 +18,9 @@ type (
 	}
 	// A warning is a paragraph that must not be overlooked.
 	warning struct{ text string }
-	list    struct {
+	// Beside is two texts to be compared.
+	beside struct{ left, leftText, right, rightText string }
+	list   struct {
 		label string
 		items []string
 	}

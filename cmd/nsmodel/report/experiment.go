@@ -17,11 +17,11 @@ func (r *writer) experiment(e *compare.Experiment) error {
 	if why := r.store.Record(e).Failed; why != "" {
 		r.doc.add(warning{"Failed: " + why})
 	}
-	r.doc.say("Expected before measuring", e.Expected)
-	r.doc.say("What came", r.answer(e))
-	r.doc.say("Workload", e.Workload)
-	r.doc.say("Measured", e.Measured)
-	r.doc.say("On the kernel", e.Kernel)
+	r.doc.add(list{"Who asked, or moved a table for this reason", e.Sources})
+	r.doc.say("Workload", sentence(e.Workload))
+	r.doc.say("Measured", sentence(e.Measured))
+	r.doc.say("On the kernel", sentence(e.Kernel))
+	r.doc.add(beside{"Expected, before measuring", e.Expected, "What came", r.answer(e)})
 	for i := range e.Figures {
 		if err := r.figure(e, i, d); err != nil {
 			return err
@@ -37,7 +37,6 @@ func (r *writer) experiment(e *compare.Experiment) error {
 	if notes := r.store.Notes(e); len(notes) > 0 {
 		r.doc.add(list{"Not measured here", notes})
 	}
-	r.doc.add(list{"Sources", e.Sources})
 	return nil
 }
 
@@ -123,7 +122,7 @@ func medians(f *compare.Figure, d *compare.Data, all []*series) table {
 			cell := "-"
 			if i := slices.IndexFunc(s.points, func(p point) bool { return p.x == x }); i >= 0 {
 				p := s.points[i]
-				cell = fmt.Sprintf("%s (%s to %s)", digits(p.y), digits(p.low), digits(p.high))
+				cell = unbroken(fmt.Sprintf("%s (%s to %s)", digits(p.y), digits(p.low), digits(p.high)))
 			}
 			row = append(row, cell)
 		}
@@ -151,7 +150,7 @@ func ratios(f *compare.Figure, d *compare.Data, all []*series) (t table, ok bool
 			at := func(s *series) compare.Key { return compare.Key{Figure: f.Name, Side: s.side, Series: s.name, X: x} }
 			cell := "-"
 			if ratio := d.Ratio(at(p.above), at(p.below)); ratio.N > 0 {
-				cell, any = ratio.String(), true
+				cell, any = unbroken(grouped(ratio.String())), true
 			}
 			row = append(row, cell)
 		}
@@ -160,6 +159,15 @@ func ratios(f *compare.Figure, d *compare.Data, all []*series) (t table, ok bool
 		}
 	}
 	return t, len(pairs) > 0 && t.rows != nil
+}
+
+// unbroken keeps what is in brackets on one line.
+func unbroken(text string) string {
+	value, spread, ok := strings.Cut(text, "(")
+	if !ok {
+		return text
+	}
+	return value + "(" + strings.ReplaceAll(spread, " ", "\u00a0")
 }
 
 // baseOf returns the series of the same side that s is weighed against: its

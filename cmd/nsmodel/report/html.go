@@ -70,6 +70,8 @@ func writeBlock(b *strings.Builder, block any) {
 		fmt.Fprintf(b, "%s</p>\n", esc(x.text))
 	case warning:
 		fmt.Fprintf(b, "<p class=\"warning\">%s</p>\n", esc(x.text))
+	case beside:
+		fmt.Fprintf(b, "<div class=\"beside\"><div><b>%s</b><p>%s</p></div><div><b>%s</b><p>%s</p></div></div>\n", esc(x.left), esc(x.leftText), esc(x.right), esc(x.rightText))
 	case list:
 		if x.label != "" {
 			fmt.Fprintf(b, "<p><b>%s:</b></p>\n", esc(x.label))
@@ -138,6 +140,10 @@ a { color: #0b4f8a; }
 nav { background: #f5f5f5; padding: .5rem 1rem; }
 nav h2 { margin: .3rem 0; border: 0; font-size: 1.1rem; }
 .warning { border-left: 4px solid #d55e00; background: #fdf3ec; padding: .5rem .8rem; }
+nav ol { list-style: none; padding-left: 1rem; margin: .2rem 0; }
+.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 0 1.5rem; margin: 1rem 0; }
+.beside div { border-top: 2px solid #666; padding-top: .3rem; }
+.beside p { margin: .3rem 0; }
 .wide { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .85rem; line-height: 1.35; min-width: 60%; }
 caption { text-align: left; padding-bottom: .3rem; color: #444; }
@@ -152,11 +158,15 @@ figcaption { font-size: .88rem; color: #333; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   a { color: inherit; text-decoration: none; }
-  .wide { overflow: visible; }
+  nav ol { list-style: none; padding-left: 1rem; margin: .2rem 0; }
+.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 0 1.5rem; margin: 1rem 0; }
+.beside div { border-top: 2px solid #666; padding-top: .3rem; }
+.beside p { margin: .3rem 0; }
+.wide { overflow: visible; }
   table { font-size: 8.5pt; }
   figure svg { max-width: 15cm; }
   h2, h3, caption { break-after: avoid; }
-  figure, tr, .warning { break-inside: avoid; }
+  figure, tr, .warning, .beside div { break-inside: avoid; }
 }
 @page { margin: 1.8cm; }
 `

@@ -21,6 +21,8 @@ func (d *document) markdown() []byte {
 			fmt.Fprintf(&b, "%s\n", plain(x.text))
 		case warning:
 			fmt.Fprintf(&b, "> **%s**\n", plain(x.text))
+		case beside:
+			table{header: []string{x.left, x.right}, rows: [][]string{{x.leftText, x.rightText}}}.markdown(&b)
 		case list:
 			if x.label != "" {
 				fmt.Fprintf(&b, "**%s:**\n\n", plain(x.label))

@@ -123,15 +123,18 @@ func first(text string) string {
 func (r *writer) predictions() {
 	r.doc.head(2, "prediction", "The prediction test")
 	t := table{header: []string{"Experiment", "Ratio", "Model", "Kernel", "Sign", "Size", "Cause of the difference"}}
-	tested, signs, sizes := 0, 0, 0
+	tested, right, open, sizes := 0, 0, 0, 0
 	for _, e := range r.some {
 		for _, p := range e.Predictions(r.store.Of(e)) {
 			t.rows = append(t.rows, []string{fmt.Sprintf("%d %s", e.Number, e.Name), p.Name, p.Model.String(), p.Kernel.String(), signOf(p), sizeOf(p), causeOf(p)})
 			t.links = append(t.links, anchor(e))
 			if p.Measured() {
 				tested++
-				if p.SameSign() {
-					signs++
+				switch {
+				case p.Model.Sign() == p.Kernel.Sign():
+					right++
+				case p.SameSign():
+					open++
 				}
 				if p.Off() <= goodSize {
 					sizes++
@@ -143,8 +146,8 @@ func (r *writer) predictions() {
 		r.doc.say("", "None of these experiments has a counterpart on the kernel.")
 		return
 	}
-	r.doc.say("", fmt.Sprintf("Does a ratio that the model has hold for the kernel? Of %d ratios measured on both, the sign is right in %d, and the size within 25 %% in %d. "+
-		"The sign is right where both sides see more, less, or no difference.", tested, signs, sizes))
+	r.doc.say("", fmt.Sprintf("Does a ratio that the model has hold for the kernel? Of %d ratios measured on both, the sign is right in %d, not contradicted in %d, and wrong in %d; the size is within 25 %% in %d. "+
+		"The sign is right where both sides see more, less, or no difference. It is not contradicted where one side sees none and the intervals of both overlap.", tested, right, open, tested-right-open, sizes))
 	r.doc.add(t)
 }
 
@@ -161,9 +164,9 @@ func signOf(p compare.Prediction) string {
 	case a == b:
 		return "right"
 	case p.SameSign() && a == 0:
-		return "not contradicted: no difference seen on the model, and the intervals overlap"
+		return "not contradicted: no difference seen on the model"
 	case p.SameSign():
-		return "not contradicted: no difference seen on the kernel, and the intervals overlap"
+		return "not contradicted: no difference seen on the kernel"
 	}
 	return "WRONG"
 }
@@ -175,7 +178,7 @@ func sizeOf(p compare.Prediction) string {
 	case p.Off() <= goodSize:
 		return fmt.Sprintf("within 25 %%: off by %.0f %%", 100*p.Off())
 	}
-	return fmt.Sprintf("off by %.0f %%: the model's is %.2g times the kernel's", 100*p.Off(), p.Model.Median/p.Kernel.Median)
+	return fmt.Sprintf("off: the model's ratio is %s times the kernel's", digits(p.Model.Median/p.Kernel.Median))
 }
 
 func causeOf(p compare.Prediction) string {

@@ -60,9 +60,15 @@ func (s *scale) logarithmic(values []float64, low bool) {
 	}
 	lo, hi := math.Log10(first), math.Log10(last)
 	pad := max(0.05, 0.04*(hi-lo))
+	if first == last {
+		pad = 0.3
+	}
 	s.min, s.max = lo-pad, hi+pad
 	s.hasZero = !low && slices.ContainsFunc(values, func(v float64) bool { return v <= 0 })
 	s.ticks = logTicks(math.Pow(10, s.min), math.Pow(10, s.max))
+	if first == last {
+		s.ticks = []tick{{lo, number(first)}}
+	}
 	if s.hasZero {
 		gap := max(0.5, 0.18*(hi-lo))
 		s.zero = lo - gap
@@ -80,6 +86,11 @@ func logTicks(first, last float64) (ticks []tick) {
 		}
 		return ticks
 	}
+	print := number
+	if last >= 1e6 {
+		print = prefixed
+	}
+	every := math.Ceil(span / 9) // decades to a label
 	for d := math.Floor(math.Log10(first)); d <= math.Log10(last); d++ {
 		for i := 1.0; i < 10; i++ {
 			v := i * math.Pow(10, d)
@@ -87,8 +98,8 @@ func logTicks(first, last float64) (ticks []tick) {
 				continue
 			}
 			label := ""
-			if i == 1 || span < 2.2 && (i == 2 || i == 5) {
-				label = number(v)
+			if i == 1 && math.Mod(d, every) == 0 || span < 2.2 && (i == 2 || i == 5) {
+				label = print(v)
 			}
 			ticks = append(ticks, tick{math.Log10(v), label})
 		}
@@ -137,11 +148,28 @@ func round(first, last float64, n int) (marks []float64) {
 
 // number prints a value of an axis, with commas.
 func number(v float64) string {
+	if r := math.Round(v); math.Abs(v-r) < 1e-9*math.Abs(v) {
+		v = r // a power of 10 that is one but for its last bit
+	}
 	text := strconv.FormatFloat(v, 'f', -1, 64)
 	if math.Abs(v) < 1 && v != 0 || len(text) > 15 {
 		text = strconv.FormatFloat(v, 'g', 4, 64)
 	}
 	return commas(text)
+}
+
+// prefixed prints thousands, millions and milliards in short, where many decades
+// share an axis.
+func prefixed(v float64) string {
+	for _, p := range []struct {
+		unit float64
+		sign string
+	}{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
+		if v >= p.unit*(1-1e-9) {
+			return number(math.Round(v/p.unit*1e3)/1e3) + p.sign
+		}
+	}
+	return number(v)
 }
 
 // commas sets commas between thousands of a number in decimal.
@@ -163,7 +191,8 @@ func commas(text string) string {
 	return sign + whole
 }
 
-// digits prints a measured value with four digits that count.
+// digits prints a measured value with three digits that count, or more before
+// the point.
 func digits(v float64) string {
 	if math.IsNaN(v) {
 		return "-"
@@ -171,5 +200,5 @@ func digits(v float64) string {
 	if a := math.Abs(v); a >= 1000 || a == 0 {
 		return commas(strconv.FormatFloat(v, 'f', 0, 64))
 	}
-	return strconv.FormatFloat(v, 'g', 4, 64)
+	return strconv.FormatFloat(v, 'g', 3, 64)
 }
