@@ -30,7 +30,7 @@ func (r *writer) experiment(e *compare.Experiment) error {
 	if ps := e.Predictions(d); len(ps) > 0 {
 		l := list{label: "Predicted"}
 		for _, p := range ps {
-			l.items = append(l.items, sentence(p.String()))
+			l.items = append(l.items, predicted(p))
 		}
 		r.doc.add(l)
 	}
@@ -38,6 +38,19 @@ func (r *writer) experiment(e *compare.Experiment) error {
 		r.doc.add(list{"Not measured here", notes})
 	}
 	return nil
+}
+
+// predicted tells one prediction and what came of it.
+func predicted(p compare.Prediction) string {
+	text := fmt.Sprintf("%s: model %v, kernel %v", p.Name, p.Model, p.Kernel)
+	if p.Measured() {
+		text += fmt.Sprintf("; sign %s; size %s", signOf(p), sizeOf(p))
+	}
+	text = sentence(grouped(text))
+	if cause := causeOf(p); cause != "" {
+		text += " Cause: " + sentence(cause)
+	}
+	return text
 }
 
 // figure is one plot with its tables.
@@ -216,7 +229,7 @@ func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // sentence ends a text with a full stop.
 func sentence(text string) string {
-	text = grouped(capital(text))
+	text = capital(text)
 	if !strings.HasSuffix(text, ".") {
 		text += "."
 	}

@@ -149,6 +149,8 @@ table { border-collapse: collapse; font-size: .85rem; line-height: 1.35; min-wid
 caption { text-align: left; padding-bottom: .3rem; color: #444; }
 th, td { border-bottom: 1px solid #ccc; padding: .25rem .6rem; text-align: left; vertical-align: top; }
 thead th { border-bottom: 2px solid #666; }
+td { min-width: 5.5rem; }
+.figures td { min-width: 0; }
 .figures { font-variant-numeric: tabular-nums; }
 .figures th, .figures td { text-align: right; }
 .figures tbody th { font-weight: normal; white-space: nowrap; }
@@ -164,6 +166,7 @@ figcaption { font-size: .88rem; color: #333; }
 .beside p { margin: .3rem 0; }
 .wide { overflow: visible; }
   table { font-size: 8.5pt; }
+  td { min-width: 0; }
   figure svg { max-width: 15cm; }
   h2, h3, caption { break-after: avoid; }
   figure, tr, .warning, .beside div { break-inside: avoid; }

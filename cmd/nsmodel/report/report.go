@@ -83,7 +83,11 @@ func (r *writer) lead() {
 		}
 	}
 	if foreign, steal := r.load(); foreign > 0.05 || steal > 0.02 {
-		r.doc.add(warning{fmt.Sprintf("Others kept up to %.2f CPUs busy during these measurements, and the host kept back up to %.2f: trust ratios only, and wide intervals least.", foreign, steal)})
+		text := fmt.Sprintf("Others kept up to %.2f CPUs busy during these measurements", foreign)
+		if steal > 0.02 {
+			text += fmt.Sprintf(", and the host kept back up to %.2f", steal)
+		}
+		r.doc.add(warning{text + ": trust ratios only, and wide intervals least."})
 	}
 	if o, ok := r.origin(); ok && strings.Contains(o.Commit, "modified") {
 		r.doc.add(warning{"The code had changes that are in no commit."})
@@ -167,6 +171,10 @@ func signOf(p compare.Prediction) string {
 		return "not contradicted: no difference seen on the model"
 	case p.SameSign():
 		return "not contradicted: no difference seen on the kernel"
+	case a == 0:
+		return "WRONG: no difference seen on the model"
+	case b == 0:
+		return "WRONG: no difference seen on the kernel"
 	}
 	return "WRONG"
 }
