@@ -39,6 +39,23 @@ func (o Origin) String() string {
 	return fmt.Sprintf("scale %s, commit %s, %s, %d cores, %s, %s, %s", o.Scale, o.Commit, o.CPU, o.Cores, o.Memory, o.Kernel, o.Go)
 }
 
+// unlike says in what o is unlike the present origin.
+func (o Origin) unlike(now Origin) string {
+	if o == (Origin{}) {
+		return "nobody knows what"
+	}
+	var parts []string
+	for _, f := range []struct{ what, then, now string }{
+		{"scale", o.Scale, now.Scale}, {"commit", o.Commit, now.Commit}, {"CPU", o.CPU, now.CPU}, {"cores", fmt.Sprint(o.Cores), fmt.Sprint(now.Cores)},
+		{"memory", o.Memory, now.Memory}, {"kernel", o.Kernel, now.Kernel}, {"Go", o.Go, now.Go}, {"governor", o.Governor, now.Governor},
+	} {
+		if f.then != f.now {
+			parts = append(parts, fmt.Sprintf("%s %s, which is %s now", f.what, f.then, f.now))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 // A Session is one run's work on an experiment. An experiment that was
 // interrupted has several.
 type Session struct {
@@ -117,7 +134,7 @@ func unique(list []string) (some []string) {
 // measured again: then what the store holds of them goes.
 func (s *Store) Begin(o Origin, some []*Experiment, again bool) error {
 	s.origin = o
-	var names, froms []string
+	var mixed []string
 	for _, e := range some {
 		rec := s.Record(e)
 		if again {
@@ -126,11 +143,11 @@ func (s *Store) Begin(o Origin, some []*Experiment, again bool) error {
 			continue
 		}
 		if rec.Origin != o && s.holds(e) {
-			names, froms = append(names, e.Name), append(froms, rec.Origin.String())
+			mixed = append(mixed, e.Name+" was measured with "+rec.Origin.unlike(o))
 		}
 	}
-	if len(names) > 0 {
-		return fmt.Errorf("%w: %s of %s; this run has %v", syscall.EEXIST, strings.Join(names, ", "), strings.Join(unique(froms), "; "), o)
+	if len(mixed) > 0 {
+		return fmt.Errorf("%s (%w)", strings.Join(mixed, "; "), syscall.EEXIST)
 	}
 	if !again {
 		return nil

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,41 +11,59 @@ import (
 	"strings"
 )
 
-// commit returns the commit that this program was built from, with " (modified)"
-// if there were changes beside it, or why it is not known.
+// commit returns the commit that this program was built from. Where there were
+// changes beside it, or it is not known, it also names the program itself: two
+// programs of one commit may then be different.
 func commit() string {
+	id, modified := stamp()
+	switch {
+	case id == "":
+		return "unknown, program " + program()
+	case modified:
+		return fmt.Sprintf("%.12s (modified, program %s)", id, program())
+	}
+	return fmt.Sprintf("%.12s", id)
+}
+
+// stamp returns what the program or, if go run built it just now, its clone says.
+func stamp() (id string, modified bool) {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		set := map[string]string{}
 		for _, s := range info.Settings {
 			set[s.Key] = s.Value
 		}
 		if id := set["vcs.revision"]; id != "" {
-			return named(id, set["vcs.modified"] == "true")
+			return id, set["vcs.modified"] == "true"
 		}
 	}
 	// go run leaves no stamp, but it builds what is in the directory now; anything
 	// else may have been built from another commit than the clone has.
 	exe, err := os.Executable()
 	if err != nil || !strings.Contains(exe, string(filepath.Separator)+"go-build") {
-		return "unknown: the program was built without one"
+		return "", false
 	}
 	mod, err := os.ReadFile("go.mod")
 	if err != nil || !strings.HasPrefix(string(mod), "module nsmodel\n") {
-		return "unknown: not run from a clone"
+		return "", false
 	}
-	id, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	head, err := exec.Command("git", "rev-parse", "HEAD").Output()
 	if err != nil {
-		return "unknown: not run from a clone"
+		return "", false
 	}
 	changes, err := exec.Command("git", "status", "--porcelain", "--untracked-files=no").Output()
-	return named(strings.TrimSpace(string(id)), err != nil || len(changes) > 0)
+	return strings.TrimSpace(string(head)), err != nil || len(changes) > 0
 }
 
-// named shortens a commit's name as git does.
-func named(id string, modified bool) string {
-	id = id[:min(len(id), 12)]
-	if modified {
-		id += " (modified)"
+// program returns the beginning of the executable's hash.
+func program() string {
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return "unknown"
 	}
-	return id
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "unknown"
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil)[:6])
 }

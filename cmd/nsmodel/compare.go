@@ -118,7 +118,7 @@ func measure(f *compareFlags, some []*compare.Experiment, why error) int {
 	computer := bench.ThisComputer()
 	switch err := store.Begin(compare.OriginOf(f.scale(), commit(), computer), some, f.again); {
 	case errors.Is(err, syscall.EEXIST):
-		return fail(fmt.Errorf("compare: %s: %w. They must not be mixed: choose another DIR, or measure these anew with --again", f.out, err))
+		return fail(fmt.Errorf("compare: %s: %w: samples of both must not be mixed; choose another DIR, or measure these anew with --again", f.out, err))
 	case err != nil:
 		return fail(err)
 	}
