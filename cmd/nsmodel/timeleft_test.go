@@ -40,15 +40,22 @@ func TestTimeLeft(t *testing.T) {
 	near("b: each takes twice that", say(compare.Step{What: "b"}), 360)
 	now = now.Add(20 * time.Second)
 	near("b, set up", say(compare.Step{What: "b", Open: 1, Of: 10}), 340)
-	now = now.Add(30 * time.Second)
-	near("b, its rounds decide: 3 in 30 s", say(compare.Step{What: "b", Open: 1, Done: 3, Of: 10}), 70+240)
-	now = now.Add(70 * time.Second)
+	now = now.Add(60 * time.Second)
+	near("b, its rounds decide: 3 in 60 s", say(compare.Step{What: "b", Open: 1, Done: 3, Of: 10}), 140+240)
+	now = now.Add(40 * time.Second)
+	near("b, and 8 in 100 s", say(compare.Step{What: "b", Open: 1, Done: 8, Of: 10}), 25+240)
 	near("c is held", say(compare.Step{What: "c", Skipped: true}), 120)
 	near("d", say(compare.Step{What: "d"}), 120)
 	now = now.Add(300 * time.Second)
 	if rest := say(compare.Step{What: "d"}); rest <= 0 {
 		t.Errorf("%v left of what takes longer than ever", rest)
 	}
+	now = now.Add(time.Minute)
+	if rest := say(compare.Step{What: "d", Open: 1, Of: 1000}); rest <= 0 { // much more to do than thought: the share stays
+		t.Errorf("%v left", rest)
+	}
+	now = now.Add(time.Minute)
+	near("d, 1 in a minute", say(compare.Step{What: "d", Open: 1, Done: 1, Of: 1000}), 999*60)
 }
 
 // A group that nobody planned, and one left out as its experiment failed, do not

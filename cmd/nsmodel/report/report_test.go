@@ -317,6 +317,17 @@ func TestEveryFigureCanBeDrawn(t *testing.T) {
 	}
 }
 
+// On a logarithmic axis 0 has a place of its own, apart from the rest.
+func TestZeroOnALogAxis(t *testing.T) {
+	s := newScale([]float64{0, 1, 10, 1000}, true, false)
+	if zero, one := s.at(0), s.at(1); zero > one-0.5 || zero < s.min {
+		t.Errorf("0 is at %v, 1 at %v, the axis begins at %v", zero, one, s.min)
+	}
+	if !slices.Contains(s.ticks, tick{s.at(0), "0"}) {
+		t.Errorf("no tick for 0 among %v", s.ticks)
+	}
+}
+
 func TestNumbers(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 1: "1", 999: "999", 1000: "1,000", 1e6: "1,000,000", 0.25: "0.25", -1234.5: "-1,234.5"} {
 		if got := number(v); got != want {
