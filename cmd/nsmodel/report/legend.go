@@ -26,7 +26,8 @@ func (d *drawing) legend() *legend {
 	for _, s := range l.all {
 		widest = max(widest, l.style.Width(s.label))
 	}
-	l.columns = max(1, min(len(l.all), int((plotWidth-2*legendEdge)/(widest+legendSample+14))))
+	// A viewer that takes another font, and does not squeeze it, wants more room.
+	l.columns = max(1, min(len(l.all), int((plotWidth-2*legendEdge)/(widest*1.12+legendSample+12))))
 	return l
 }
 

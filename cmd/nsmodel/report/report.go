@@ -153,6 +153,9 @@ func (r *writer) predictions() {
 	r.doc.say("", fmt.Sprintf("Does a ratio that the model has hold for the kernel? Of %d ratios measured on both, the sign is right in %d, not contradicted in %d, and wrong in %d; the size is within 25 %% in %d. "+
 		"The sign is right where both sides see more, less, or no difference. It is not contradicted where one side sees none and the intervals of both overlap.", tested, right, open, tested-right-open, sizes))
 	r.doc.add(t)
+	if tested < len(t.rows) {
+		r.doc.say("", "What was not tested takes a larger scale, or a computer whose kernel lets the command make network namespaces; below, each experiment says what it could not measure.")
+	}
 }
 
 // goodSize is by what share the model's ratio may miss the kernel's.

@@ -197,8 +197,13 @@ func digits(v float64) string {
 	if math.IsNaN(v) {
 		return "-"
 	}
-	if a := math.Abs(v); a >= 1000 || a == 0 {
+	switch a := math.Abs(v); {
+	case a >= 100 || a == 0:
 		return commas(strconv.FormatFloat(v, 'f', 0, 64))
+	case a >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	case a >= 1:
+		return strconv.FormatFloat(v, 'f', 2, 64)
 	}
 	return strconv.FormatFloat(v, 'g', 3, 64)
 }
