@@ -52,6 +52,7 @@ var floors = map[string]int{
 	"nsmodel/conformance/explore/explorer":     63,
 	"nsmodel/conformance/mutant":               65,
 	"nsmodel/conformance/mutant/trial":         65,
+	"nsmodel/cmd/nsmodel/report":               68,
 	"nsmodel/cmd/nsmodel":                      70,
 }
 
