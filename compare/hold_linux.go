@@ -51,8 +51,11 @@ func holdHere(text string) error {
 			return os.NewSyscallError("unshare", err)
 		}
 		fill := bindPorts
-		if kind == "tcp" {
+		switch kind {
+		case "tcp":
 			fill = connectAll
+		case "state":
+			fill = haveState
 		}
 		if err := fill(first, count); err != nil {
 			return err
