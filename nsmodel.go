@@ -58,6 +58,10 @@ type Config struct {
 	// and net.ipv6.conf.all.disable_ipv6=0 turns it on. It will be Linux's default
 	// when the port is complete.
 	IPv6 bool
+	// HostLimits makes the limits on neighbours and on fragments count all
+	// namespaces together, as Linux's once did: what one fills is full for all. It
+	// is there to be measured; law 2 fails with it.
+	HostLimits bool
 	// Gates are rows for the table of gates, beside those of
 	// [core.DefaultGates], for what Extend registers.
 	Gates []core.GateRow
@@ -93,8 +97,8 @@ func New(c Config) (*Machine, error) {
 	}
 	m := &Machine{places: c.Place.resolve(), budget: max(1, c.Budget)}
 	p := &m.places
-	m.Sys = netns.New(netns.Config{Seed: c.Seed, Walk: c.Walk, Unmixed: c.Unmixed, Collide: c.Collide, Buckets: c.Buckets})                               // floor 0
-	m.Core = core.New(m.Sys, core.Config{Devices: p.Devices, MIB: p.MIB, Neigh: p.Neigh, Gates: c.Gates, DevconfInheritInitNet: c.DevconfInheritInitNet}) // floor 1
+	m.Sys = netns.New(netns.Config{Seed: c.Seed, Walk: c.Walk, Unmixed: c.Unmixed, Collide: c.Collide, Buckets: c.Buckets})                                                         // floor 0
+	m.Core = core.New(m.Sys, core.Config{Devices: p.Devices, MIB: p.MIB, Neigh: p.Neigh, Gates: c.Gates, DevconfInheritInitNet: c.DevconfInheritInitNet, HostLimits: c.HostLimits}) // floor 1
 	for range max(1, c.Workers) {
 		m.Core.NewWorker()
 	}
@@ -103,7 +107,7 @@ func New(c Config) (*Machine, error) {
 	m.Hooks = netfilter.New(m.Core, p.Hooks)           // floor 2
 	var err error
 	if m.IPv4, err = ipv4.New(m.Core, m.Hooks, m.Sysctl, m.Netlink, ipv4.Config{ // floor 3
-		Addrs: p.Addrs, FIB: p.FIB, Rules: p.Rules, Sysctls: p.Sysctls, Frags: p.Frags}); err != nil {
+		Addrs: p.Addrs, FIB: p.FIB, Rules: p.Rules, Sysctls: p.Sysctls, Frags: p.Frags, HostLimits: c.HostLimits}); err != nil {
 		return nil, fmt.Errorf("nsmodel: ipv4: %w", err)
 	}
 	if m.IPv6, err = ipv6.New(m.Core, m.Hooks, m.Sysctl, m.Netlink, ipv6.Config{
