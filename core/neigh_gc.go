@@ -52,7 +52,10 @@ func (s *Stack) flushNeighs(n *netns.Net, d *Device, family int, all bool) {
 	w := s.Enter()
 	defer w.Leave()
 	for k, nb := range s.neigh.All(n) {
-		if d != nil && nb.dev != d || family != 0 && nb.ops.Family != family {
+		if d != nil && nb.dev != d {
+			continue
+		}
+		if family != 0 && nb.ops.Family != family {
 			continue
 		}
 		nb.mu.Lock()
