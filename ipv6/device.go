@@ -23,7 +23,6 @@ type device struct {
 	parms  atomic.Pointer[core.NeighParms] // net.ipv6.neigh.DEV.*, nil until asked for
 	ready  atomic.Bool                     // up, with carrier, and configured. Linux: IF_READY
 
-	parmsSet uint32 // under rtnl; which of parms no longer follow neigh.default
 }
 
 // Addrs returns the device's addresses; not to be written.
