@@ -23,7 +23,10 @@ const matters = 0.001
 
 // memoryMatters is the least share of all memory that decides where the time does
 // not.
-const memoryMatters = 0.01
+const memoryMatters = 0.05
+
+// trust is the least error that is reckoned with: a few points may agree by chance.
+const trust = 0.05
 
 // A Cost is what one placement of one subsystem takes.
 type Cost struct {
@@ -133,19 +136,19 @@ func (c *Calibration) weigh(s *subsystem, w *Workload) (*Choice, error) {
 	for _, place := range places() {
 		*ch.cost(place) = c.costOf(s, place, own, w)
 	}
-	common := min(h.Tagged.Coef[0], h.Replicated.Coef[0])
+	common := h.common()
 	for _, place := range places() {
 		x := ch.cost(place)
 		whole := x.Bytes
 		x.Bytes = max(0, x.Bytes-common)
 		x.Total = x.Bytes * float64(w.Nets)
 		x.CPU = (ch.Lookups*x.LookNS + w.Churn*x.PairNS + w.Lives*(x.BirthNS+x.EndNS)) / 1e9
-		ch.unsureBytes = max(ch.unsureBytes, 2*h.bytes(place).Error.Median*whole*float64(w.Nets))
+		ch.unsureBytes = max(ch.unsureBytes, 2*h.of(place).Bytes.Error.Median*whole*float64(w.Nets))
 	}
 	t, r := &ch.Tagged, &ch.Replicated
-	part := func(rate, a, b float64, e Error) float64 { return rate * max(a, b) * 2 * e.Median / 1e9 }
+	part := func(rate, a, b float64, e Error) float64 { return rate * max(a, b) * 2 * max(trust, e.Median) / 1e9 }
 	ch.Unsure = math.Sqrt(square(part(ch.Lookups, t.LookNS, r.LookNS, kind.Ratio)) + square(part(w.Churn, t.PairNS, r.PairNS, kind.PairRatio)) +
-		square(part(w.Lives, t.BirthNS, r.BirthNS, kind.BirthRatio)) + square(part(w.Lives, t.EndNS, r.EndNS, kind.EndRatio)))
+		square(part(w.Lives, t.BirthNS, r.BirthNS, h.BirthRatio)) + square(part(w.Lives, t.EndNS, r.EndNS, h.EndRatio)))
 	return ch, nil
 }
 
@@ -163,30 +166,22 @@ func square(v float64) float64 { return v * v }
 // costOf evaluates the laws for one placement. Bytes is of a whole Net.
 func (c *Calibration) costOf(s *subsystem, place netns.Placement, own []share, w *Workload) (x Cost) {
 	h, laws := c.Homes[s.word], c.Kinds[s.kind].of(place)
-	sc := scene{place: place, burst: w.Burst}
-	if s.kind == Table {
-		sc.buckets = w.Buckets
-	}
-	for _, g := range own {
-		sc.shares = append(sc.shares, share{g.nets, h.filed(g.entries)})
-	}
+	sc := c.sceneOf(s, place, own, w)
 	lat, b := &c.Latency, &laws.Bytes
 	x.LookNS = sc.mean(func(g share) float64 { return laws.Lookup.at(sc.lookupAt(lat, b, g)...) })
-	x.LookNS = max(1, x.LookNS+h.Extra)
+	if h.Extra != nil {
+		real := scene{shares: own}
+		x.LookNS += real.mean(func(g share) float64 { return h.Extra.at(h.extraAt(lat, s.kind, place, own, g, w.Burst)...) })
+	}
 	if laws.Pair != nil {
 		x.PairNS = h.Each * sc.mean(func(g share) float64 { return laws.Pair.at(sc.pairAt(lat, b, g)...) })
 	}
-	for i, g := range own {
+	for _, g := range own {
 		part := g.nets / float64(w.Nets)
-		birth, end := laws.life(&sc, lat, sc.shares[i], w.Walk)
-		x.BirthNS += part * birth * h.Tables
-		x.EndNS += part * end * h.Tables
-		at := homeAt(g.entries)
-		if h.Birth != nil {
-			x.BirthNS += part * h.Birth.at(at[1:]...)
-		}
-		x.EndNS += part * (h.End.at(at...) - h.End.Coef[0])
-		x.Bytes += part * h.bytes(place).at(at...)
+		birth, end := c.life(s, &sc, own, g, w.Walk)
+		x.BirthNS += part * birth
+		x.EndNS += part * (end - h.of(place).End.Coef[0])
+		x.Bytes += part * h.of(place).Bytes.at(homeAt(g.entries)...)
 	}
 	if sc.buckets > 0 {
 		fixed := sc.allBuckets()
@@ -196,18 +191,47 @@ func (c *Calibration) costOf(s *subsystem, place netns.Placement, own []share, w
 	return x
 }
 
-// life evaluates the laws of births and ends in one table.
-func (l *Laws) life(sc *scene, lat *Latency, g share, walk bool) (birth, end float64) {
-	if l.End == nil {
-		return 0, 0
+// sceneOf returns how one of the subsystem's tables stands.
+func (c *Calibration) sceneOf(s *subsystem, place netns.Placement, own []share, w *Workload) scene {
+	sc := scene{place: place, burst: w.Burst}
+	if s.kind == Table {
+		sc.buckets = w.Buckets
 	}
-	if g.entries > 0 {
-		birth, end = l.Birth.at(sc.endAt(lat, &l.Bytes, g)...), l.End.at(sc.endAt(lat, &l.Bytes, g)...)
+	for _, g := range own {
+		sc.shares = append(sc.shares, share{g.nets, c.Homes[s.word].filed(g.entries)})
 	}
-	if walk && l.Walk != nil && sc.place == netns.Tagged {
-		end = l.Walk.at(sc.walkAt(lat, &l.Bytes, g)...)
+	return sc
+}
+
+// life evaluates the laws of the making of a Net's entries and of its end. Real
+// homes were measured in tables that grow and are not walked: what chains and a walk
+// add says the kind.
+func (c *Calibration) life(s *subsystem, sc *scene, own []share, g share, walk bool) (birth, end float64) {
+	h, lat := c.Homes[s.word], &c.Latency
+	laws, mine := c.Kinds[s.kind].of(sc.place), h.of(sc.place)
+	at := h.lifeAt(lat, sc.place, own, g)
+	if end = mine.End.at(at...); mine.Birth != nil {
+		birth = mine.Birth.at(at[1:]...)
 	}
-	return birth, end
+	if laws.End == nil {
+		return birth, end
+	}
+	in := share{1, h.filed(g.entries)}
+	if sc.buckets > 0 {
+		grown := *sc
+		grown.buckets = 0
+		x, y := sc.endAt(lat, &laws.Bytes, in), grown.endAt(lat, &laws.Bytes, in)
+		birth += h.Tables * (laws.Birth.at(x...) - laws.Birth.at(y...))
+		end += h.Tables * (laws.End.at(x...) - laws.End.at(y...))
+	}
+	if walk && laws.Walk != nil && sc.place == netns.Tagged {
+		// The entries of real homes lie apart, among what they belong to.
+		all, _ := h.working(sc.place, own, g)
+		x := sc.walkAt(lat, &laws.Bytes, in)
+		x[2] = sc.all() * lat.At(all)
+		end += h.Tables * max(0, laws.Walk.at(x...)-laws.End.at(sc.endAt(lat, &laws.Bytes, in)...))
+	}
+	return max(0, birth), max(mine.End.Coef[0], end)
 }
 
 // decide chooses by the processor's time, then by memory; where neither tells the

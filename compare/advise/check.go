@@ -77,7 +77,6 @@ func counts(own []share) (list []int) {
 
 // check measures one subsystem under both placements.
 func (r *rig) check(s *subsystem, w *Workload) ([]Checked, error) {
-	h := r.cal.Homes[s.word]
 	own := s.shares(w)
 	list := counts(own)
 	bytes := Checked{Subsystem: s.word, What: "a whole Net", Unit: "bytes"}
@@ -122,11 +121,12 @@ func (r *rig) check(s *subsystem, w *Workload) ([]Checked, error) {
 	for _, place := range places() {
 		x := r.cal.costOf(s, place, own, w)
 		bytes.of(place).Predicted, look.of(place).Predicted = x.Bytes, x.LookNS
-		var drawn []share
+		sc, mean := r.cal.sceneOf(s, place, own, w), 0.0
 		for _, v := range victims {
-			drawn = append(drawn, share{1, float64(list[v])})
+			_, ns := r.cal.life(s, &sc, own, share{1, s.has(float64(list[v]))}, w.Walk)
+			mean += ns / float64(len(victims))
 		}
-		end.of(place).Predicted = r.cal.endsOf(s, place, own, drawn, w) + h.End.Coef[0]
+		end.of(place).Predicted = mean
 	}
 	runtime.KeepAlive(towns)
 	return []Checked{look, bytes, end}, nil
@@ -137,23 +137,6 @@ func (c *Checked) of(place netns.Placement) *Beside {
 		return &c.Tagged
 	}
 	return &c.Replicated
-}
-
-// endsOf evaluates the laws for the ends of some Nets among all, on average.
-func (c *Calibration) endsOf(s *subsystem, place netns.Placement, own, some []share, w *Workload) (mean float64) {
-	h, laws := c.Homes[s.word], c.Kinds[s.kind].of(place)
-	sc := scene{place: place, burst: w.Burst}
-	if s.kind == Table {
-		sc.buckets = w.Buckets
-	}
-	for _, g := range own {
-		sc.shares = append(sc.shares, share{g.nets, h.filed(g.entries)})
-	}
-	for _, g := range some {
-		_, end := laws.life(&sc, &c.Latency, share{1, h.filed(g.entries)}, w.Walk)
-		mean += (end*h.Tables + h.End.at(homeAt(g.entries)...) - h.End.Coef[0]) / float64(len(some))
-	}
-	return mean
 }
 
 // endOf ends those Nets and returns ns for one on average.

@@ -14,41 +14,82 @@ import (
 
 // Homes are a subsystem's own constants, measured on its real homes.
 type Homes struct {
-	// Tagged and Replicated are the bytes of a whole Net with e entries.
-	Tagged     Law `json:"tagged_bytes"`
-	Replicated Law `json:"replicated_bytes"`
-	// Birth and End are what the making of e entries and the end of a Net with
-	// them take in ns beside what the kind's laws say for its tables: work that
-	// knows no placement. Their errors are those of the sum.
-	Birth *Law `json:"birth,omitempty"` // nil if there is nothing to make
-	End   Law  `json:"end"`
-	// First and Each are how many entries of tables a Net has from the start, and
-	// how many more for each entry: a device has two, its name and its index. Any
-	// is how many more a Net has that has entries at all.
-	First float64 `json:"first"`
-	Any   float64 `json:"any"`
-	Each  float64 `json:"each"`
-	// Tables are how many tables these are spread over; at least 1.
-	Tables float64 `json:"tables"`
+	Tagged     HomeLaws `json:"tagged"`
+	Replicated HomeLaws `json:"replicated"`
+	BirthRatio Error    `json:"birth_ratio_error"` // of tagged : replicated
+	EndRatio   Error    `json:"end_ratio_error"`
 	// Extra is what a look through the subsystem's own function takes beside the
-	// kind's law, in ns; Looked is whether there is such a function.
-	Extra  float64 `json:"extra_ns"`
-	Looked bool    `json:"looked"`
+	// kind's law, under either placement; nil if there is no such function.
+	Extra *Law `json:"extra,omitempty"`
+	// First, Any and Each are how many entries of tables a Net has from the start,
+	// how many more if it has any of its own, and for each: a device has two, its
+	// name and its index. Tables are how many tables these are spread over.
+	First  float64 `json:"first"`
+	Any    float64 `json:"any"`
+	Each   float64 `json:"each"`
+	Tables float64 `json:"tables"`
 	// Ops are how often a packet looks here, by its path.
 	Ops map[string]float64 `json:"ops_per_packet"`
 }
 
-func (h *Homes) bytes(place netns.Placement) *Law {
+// HomeLaws are laws of a Net by its entries, under one placement.
+type HomeLaws struct {
+	Bytes Law  `json:"bytes"`           // of a whole Net
+	End   Law  `json:"end"`             // ns of a whole Net's end
+	Birth *Law `json:"birth,omitempty"` // ns of the making of its entries; nil if there is nothing to make
+}
+
+func (h *Homes) of(place netns.Placement) *HomeLaws {
 	if place == netns.Tagged {
 		return &h.Tagged
 	}
 	return &h.Replicated
 }
 
+// common are the bytes of a Net under the placement of which it takes less.
+func (h *Homes) common() float64 { return min(h.Tagged.Bytes.Coef[0], h.Replicated.Bytes.Coef[0]) }
+
 // filed returns how many entries a Net with e entries has in each table. Of a mean
 // below 1 that part of the Nets is meant which have one.
 func (h *Homes) filed(e float64) float64 {
 	return (h.First + h.Any*min(1, e) + h.Each*e) / h.Tables
+}
+
+// working returns the memory over which the homes of all Nets are spread, and one
+// Net's part.
+func (h *Homes) working(place netns.Placement, own []share, g share) (all, each float64) {
+	of := func(e float64) float64 {
+		return netTouched + max(0, h.of(place).Bytes.at(homeAt(e)...)-h.common())
+	}
+	for _, g := range own {
+		all += g.nets * of(g.entries)
+	}
+	return all, of(g.entries)
+}
+
+// homeTerms are those of a Net's bytes, lifeTerms those of its end. Of its birth
+// they are the same without the first.
+func homeTerms() []string { return []string{"Net", "any", "e"} }
+
+func homeAt(e float64) []float64 { return []float64{1, min(1, e), e} }
+
+func lifeTerms() []string { return []string{"Net", "any", "e", "e x L(W)"} }
+
+func (h *Homes) lifeAt(lat *Latency, place netns.Placement, own []share, g share) []float64 {
+	all, _ := h.working(place, own, g)
+	return append(homeAt(g.entries), g.entries*lat.At(all))
+}
+
+func extraTerms() []string { return []string{"1", "f L(W) + (1-f) L(w)"} }
+
+func (h *Homes) extraAt(lat *Latency, k Kind, place netns.Placement, own []share, g share, burst int) []float64 {
+	all, each := h.working(place, own, g)
+	things := g.entries
+	if k != Table {
+		things = 1
+	}
+	f := firsts(things, burst)
+	return []float64{1, f*lat.At(all) + (1-f)*lat.At(each)}
 }
 
 // onlyTagged is everything replicated but one subsystem, which stands at place.
@@ -144,7 +185,7 @@ func (t *town) tables() (k float64) {
 	return max(1, k)
 }
 
-// end returns ns for the end of one Net, the lower quartile of some drawn by chance,
+// end returns ns for the end of one Net, the median of some drawn by chance,
 // and has them back as they were.
 func (t *town) end(some int, rng *rand.Rand) (float64, error) {
 	var took []float64
@@ -162,14 +203,14 @@ func (t *town) end(some int, rng *rand.Rand) (float64, error) {
 			return 0, err
 		}
 	}
-	return quarter(took), nil
+	return medianOf(took), nil
 }
 
 // stages are the numbers of entries at which homes are measured.
 func stages(s *subsystem) []int {
 	list := []int{0}
 	if s.add == nil {
-		return append(list, 0, 0, 0, 0, 0) // the same again: all there is to know is its mean and spread
+		return append(list, 0, 0, 0, 0, 0, 0, 0, 0) // the same again: all there is to know is its mean and spread
 	}
 	for _, e := range []int{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64} {
 		if e <= s.most {
@@ -181,11 +222,14 @@ func stages(s *subsystem) []int {
 
 // found is what homes came to under one placement, by stage.
 type found struct {
-	t                    *town
-	bytes, births, ends  []float64 // of a Net, in all
-	counts               []float64 // entries of shared tables for each Net
-	birthSoFar, bytesYet float64
+	t                          *town
+	bytes, births, ends, looks []float64 // of a Net, in all
+	counts                     []float64 // entries of shared tables for each Net
+	birthSoFar, bytesYet       float64
 }
+
+// lookBurst is how many lookups in a row real homes are asked for one Net.
+const lookBurst = 8
 
 // measureHomes takes a subsystem's constants but for Ops.
 func (r *rig) measureHomes(s *subsystem) (*Homes, error) {
@@ -205,10 +249,24 @@ func (r *rig) measureHomes(s *subsystem) (*Homes, error) {
 				return nil, err
 			}
 		}
+		if s.look == nil || e == 0 && s.add != nil {
+			continue
+		}
+		ns, err := turns(r.slice/2, r.rounds, []func(int) error{got[0].t.looks(lookBurst), got[1].t.looks(lookBurst)})
+		if err != nil {
+			return nil, err
+		}
+		got[0].looks, got[1].looks = append(got[0].looks, ns[0]), append(got[1].looks, ns[1])
 	}
 	h := new(Homes)
 	h.First, h.Any, h.Each = entriesOf(list, got[0].counts)
 	h.Tables = got[0].t.tables()
+	runtime.KeepAlive(got)
+	return h, r.fitHomes(s, h, list, &got)
+}
+
+// fitHomes fits the laws of homes.
+func (r *rig) fitHomes(s *subsystem, h *Homes, list []int, got *[2]found) error {
 	for i, place := range places() {
 		var rows []row
 		for at, e := range list {
@@ -216,15 +274,89 @@ func (r *rig) measureHomes(s *subsystem) (*Homes, error) {
 		}
 		l, err := fit(fmt.Sprintf("%s, %v: bytes of a Net", s.word, place), "bytes", homeTerms(), rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		*h.bytes(place) = l
+		h.of(place).Bytes = l
 	}
-	if err := r.fitLives(s, h, list, &got); err != nil {
-		return nil, err
+	var births, ends [2][]row
+	for i, place := range places() {
+		for at, e := range list {
+			g := share{float64(r.nets), s.has(float64(e))}
+			x := h.lifeAt(&r.cal.Latency, place, []share{g}, g)
+			if s.kind != Table {
+				x[3] = 0
+			}
+			ends[i] = append(ends[i], row{x, got[i].ends[at]})
+			if e > 0 {
+				births[i] = append(births[i], row{x[1:], got[i].births[at]})
+			}
+		}
 	}
-	runtime.KeepAlive(got)
-	return h, r.measureLook(s, h, [2]*town{got[0].t, got[1].t}, list[len(list)-1])
+	if s.kind != Table {
+		// What is in a cell is made and ended in the same way wherever the cell
+		// stands: one law from both.
+		for _, rows := range []*[2][]row{&births, &ends} {
+			both := weave(rows[0], rows[1])
+			rows[0], rows[1] = both, both
+		}
+	}
+	for i, place := range places() {
+		var err error
+		l := h.of(place)
+		if l.End, err = fit(fmt.Sprintf("%s, %v: a Net's end", s.word, place), "ns", lifeTerms(), ends[i]); err != nil {
+			return err
+		}
+		if len(births[i]) > 0 {
+			if l.Birth, err = fitted1(fmt.Sprintf("%s, %v: its entries made", s.word, place), lifeTerms()[1:], births[i]); err != nil {
+				return err
+			}
+		}
+	}
+	h.EndRatio = ratioError(&h.Tagged.End, &h.Replicated.End, ends[0], ends[1])
+	if h.Tagged.Birth != nil {
+		h.BirthRatio = ratioError(h.Tagged.Birth, h.Replicated.Birth, births[0], births[1])
+	}
+	return r.fitExtra(s, h, list, got)
+}
+
+// weave returns the rows of both in turns, so that some of each are held back.
+func weave(a, b []row) (all []row) {
+	for i := range a {
+		all = append(all, a[i], b[i])
+	}
+	return all
+}
+
+// fitExtra fits what looks through the subsystem's own function take beside the
+// kind's law: for both placements together, as it is their common part. Its error
+// is that of the sum.
+func (r *rig) fitExtra(s *subsystem, h *Homes, list []int, got *[2]found) error {
+	if s.look == nil {
+		return nil
+	}
+	var beside, all []row
+	skip := len(list) - len(got[0].looks) // stages without entries
+	for at, e := range list[skip:] {
+		for i, place := range places() {
+			g := share{float64(r.nets), s.has(float64(e))}
+			law, err := r.lookLaw(s.kind, place, []share{{g.nets, h.filed(g.entries)}}, lookBurst, 0)
+			if err != nil {
+				return err
+			}
+			y := got[i].looks[at]
+			beside = append(beside, row{h.extraAt(&r.cal.Latency, s.kind, place, []share{g}, g, lookBurst), max(0.5, y-law)})
+			all = append(all, row{[]float64{law}, y})
+		}
+	}
+	l, err := fit(s.word+": a look beside the kind's law", "ns", extraTerms(), beside)
+	if err != nil {
+		return err
+	}
+	fitted := l.Error.Fitted
+	l.Error = errorOf(all, func(i int) float64 { return (l.at(beside[i].x...)+all[i].x[0])/all[i].y - 1 })
+	l.Error.Fitted = fitted
+	h.Extra = &l
+	return nil
 }
 
 // stage brings a town to e entries in each Net and notes what that took.
@@ -264,88 +396,6 @@ func entriesOf(list []int, counts []float64) (first, any, each float64) {
 		any = math.Round(counts[1]) - first - each
 	}
 	return first, any, each
-}
-
-func homeTerms() []string { return []string{"Net", "any", "e"} }
-
-func homeAt(e float64) []float64 { return []float64{1, min(1, e), e} }
-
-// fitLives fits Birth and End: the same for both placements, beside the kind's
-// laws.
-func (r *rig) fitLives(s *subsystem, h *Homes, list []int, got *[2]found) error {
-	var births, ends, births1, ends1 []row // what is left beside the laws, and in all
-	for at, e := range list {
-		for i, place := range places() {
-			birth, end, err := r.lifeLaws(s.kind, place, float64(r.nets), h.filed(s.has(float64(e))))
-			if err != nil {
-				return err
-			}
-			birth, end = birth*h.Tables, end*h.Tables
-			ends = append(ends, row{homeAt(s.has(float64(e))), max(1, got[i].ends[at]-end)})
-			ends1 = append(ends1, row{[]float64{end}, got[i].ends[at]})
-			if e > 0 {
-				births = append(births, row{homeAt(s.has(float64(e)))[1:], max(1, got[i].births[at]-birth)})
-				births1 = append(births1, row{[]float64{birth}, got[i].births[at]})
-			}
-		}
-	}
-	of := func(l *Law, rows, all []row) Error {
-		e := errorOf(all, func(i int) float64 { return (l.at(rows[i].x...)+all[i].x[0])/all[i].y - 1 })
-		e.Fitted = l.Error.Fitted
-		return e
-	}
-	var err error
-	if h.End, err = fit(s.word+": a Net's end beside its tables", "ns", homeTerms(), ends); err != nil {
-		return err
-	}
-	h.End.Error = of(&h.End, ends, ends1)
-	if len(births) == 0 {
-		return nil
-	}
-	l, err := fit(s.word+": e entries made beside the tables", "ns", homeTerms()[1:], births)
-	if err == nil {
-		l.Error = of(&l, births, births1)
-		h.Birth = &l
-	}
-	return err
-}
-
-// lifeLaws evaluates a kind's laws of births and ends for Nets with so many
-// entries; both are 0 for a kind without.
-func (r *rig) lifeLaws(k Kind, place netns.Placement, nets, entries float64) (birth, end float64, err error) {
-	kind := r.cal.Kinds[k]
-	if kind == nil {
-		return 0, 0, fmt.Errorf("advise: no laws of %s", k)
-	}
-	l := kind.of(place)
-	if l.End == nil || entries == 0 {
-		return 0, 0, nil
-	}
-	g := share{nets, entries}
-	sc := scene{place: place, shares: []share{g}, burst: 1}
-	x := sc.endAt(&r.cal.Latency, &l.Bytes, g)
-	return l.Birth.at(x...), l.End.at(x...), nil
-}
-
-// measureLook takes Extra, if the subsystem has a function to look with.
-func (r *rig) measureLook(s *subsystem, h *Homes, towns [2]*town, entries int) error {
-	if s.look == nil {
-		return nil
-	}
-	const burst = 8
-	ns, err := turns(r.slice, r.rounds, []func(int) error{towns[0].looks(burst), towns[1].looks(burst)})
-	if err != nil {
-		return err
-	}
-	h.Looked = true
-	for i, place := range places() {
-		law, err := r.lookLaw(s.kind, place, []share{{float64(r.nets), h.filed(s.has(float64(entries)))}}, burst, 0)
-		if err != nil {
-			return err
-		}
-		h.Extra += (ns[i] - law) / 2
-	}
-	return nil
 }
 
 // looks returns lookups of a town's entries, in bursts: a Net is met as often as it

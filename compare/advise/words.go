@@ -26,7 +26,7 @@ func (c *Calibration) Print(out io.Writer) error {
 	}
 	for _, s := range subsystems() {
 		if h := c.Homes[s.word]; h != nil {
-			laws = append(laws, &h.Tagged, &h.Replicated, h.Birth, &h.End)
+			laws = append(laws, &h.Tagged.Bytes, &h.Replicated.Bytes, h.Tagged.Birth, h.Replicated.Birth, &h.Tagged.End, &h.Replicated.End, h.Extra)
 		}
 	}
 	for _, l := range laws {
