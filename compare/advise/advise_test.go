@@ -27,7 +27,7 @@ func TestFitFindsPlantedLaw(t *testing.T) {
 		for i, c := range want {
 			y += c * x[i]
 		}
-		rows = append(rows, row{x, y * (1 + 0.02*rng.NormFloat64())})
+		rows = append(rows, row{x: x, y: y * (1 + 0.02*rng.NormFloat64())})
 	}
 	l, err := fit("planted", "ns", []string{"1", "nothing", "x", "y"}, rows)
 	if err != nil {
@@ -43,12 +43,32 @@ func TestFitFindsPlantedLaw(t *testing.T) {
 	}
 }
 
+// What is left beside a law that is known may be below zero at some points: it is
+// fitted by its share of the whole, so that the points where hardly anything is left
+// do not decide.
+func TestFitBeside(t *testing.T) {
+	var rows []row
+	for i := range 30 {
+		x := float64(i)
+		known := 100 + 10*x
+		noise := []float64{-4, 5, -1}[i%3]
+		rows = append(rows, row{x: []float64{1, x}, y: 3*x + noise, of: known + 3*x})
+	}
+	l, err := fit("beside", "ns", []string{"1", "x"}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(l.Coef[1]-3) > 0.2 || l.Error.Worst > 0.05 {
+		t.Errorf("%v, error %+v", l.Coef, l.Error)
+	}
+}
+
 // No coefficient is below zero, even where that would fit best.
 func TestFitNeverNegative(t *testing.T) {
 	var rows []row
 	for i := range 30 {
 		x := float64(i + 1)
-		rows = append(rows, row{[]float64{1, x, x * x}, 100 - x}) // the best has -1 for x
+		rows = append(rows, row{x: []float64{1, x, x * x}, y: 100 - x}) // the best has -1 for x
 	}
 	l, err := fit("falling", "ns", []string{"1", "x", "xx"}, rows)
 	if err != nil {
@@ -74,7 +94,7 @@ func TestErrorIsOfHeldBackPoints(t *testing.T) {
 		if held(i) {
 			y *= 2
 		}
-		rows = append(rows, row{[]float64{x}, y})
+		rows = append(rows, row{x: []float64{x}, y: y})
 	}
 	l, err := fit("law", "ns", []string{"x"}, rows)
 	if err != nil {
@@ -93,12 +113,12 @@ func TestErrorIsOfHeldBackPoints(t *testing.T) {
 }
 
 func TestFitRefuses(t *testing.T) {
-	good := row{[]float64{1, 2}, 3}
+	good := row{x: []float64{1, 2}, y: 3}
 	for name, rows := range map[string][]row{
 		"too few points":  {good, good, good},
-		"a point of zero": {good, good, good, good, good, {[]float64{1, 2}, 0}},
-		"no number":       {good, good, good, good, good, {[]float64{1, 2}, math.NaN()}},
-		"a term too many": {good, good, good, good, good, {[]float64{1, 2, 3}, 1}},
+		"a point of zero": {good, good, good, good, good, {x: []float64{1, 2}}},
+		"no number":       {good, good, good, good, good, {x: []float64{1, 2}, y: math.NaN()}},
+		"a term too many": {good, good, good, good, good, {x: []float64{1, 2, 3}, y: 1}},
 	} {
 		if _, err := fit(name, "ns", []string{"1", "x"}, rows); !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("%s: %v", name, err)
@@ -286,16 +306,21 @@ func TestAdviceMemoryCheapestFirst(t *testing.T) {
 	w := Usual()
 	w.Nets, w.Entries, w.Lives, w.Walk = 10_000, 100, 50, true
 	w.Of = map[string]int{"neigh": 10} // a walk there is a tenth as long
-	a, err := planted().Advise(w, "udp", "neigh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Memory = int64(a.Bytes) - 1
-	if a, err = planted().Advise(w, "udp", "neigh"); err != nil {
-		t.Fatal(err)
-	}
-	if a.Choices[0].Choose != ChooseReplicated || a.Choices[1].Choose != ChooseTagged {
-		t.Errorf("udp %s, neigh %s", a.Choices[0].Choose, a.Choices[1].Choose)
+	for _, words := range [][]string{{"udp", "neigh"}, {"neigh", "udp"}} {
+		w.Memory = 0
+		a, err := planted().Advise(w, words...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Memory = int64(a.Bytes) - 1
+		if a, err = planted().Advise(w, words...); err != nil {
+			t.Fatal(err)
+		}
+		for _, ch := range a.Choices {
+			if want := map[string]string{"udp": "replicated", "neigh": "tagged"}[ch.Subsystem]; ch.Place != want {
+				t.Errorf("%s: %s, want %s", ch.Subsystem, ch.Place, want)
+			}
+		}
 	}
 }
 

@@ -28,8 +28,16 @@ type Error struct {
 
 // A row is one point: the values of a law's terms there, and what was measured.
 type row struct {
-	x []float64
-	y float64
+	x  []float64
+	y  float64
+	of float64 // what errors are shares of; 0: y
+}
+
+func (r *row) whole() float64 {
+	if r.of != 0 {
+		return r.of
+	}
+	return r.y
 }
 
 // held reports whether the i-th point is held back: every third is.
@@ -45,7 +53,7 @@ func fit(name, unit string, terms []string, rows []row) (Law, error) {
 		if len(r.x) != len(terms) {
 			return l, fmt.Errorf("advise: law of %s: point %d has %d terms, want %d: %w", name, i, len(r.x), len(terms), syscall.EINVAL)
 		}
-		if !(r.y > 0) || math.IsInf(r.y, 0) {
+		if !(r.whole() > 0) || math.IsInf(r.y, 0) || math.IsNaN(r.y) {
 			return l, fmt.Errorf("advise: law of %s: point %d is %v: %w", name, i, r.y, syscall.EINVAL)
 		}
 		if !held(i) {
@@ -71,7 +79,7 @@ func (l *Law) at(x ...float64) (y float64) {
 
 // errorAt returns the law's error at the rows that are held back.
 func (l *Law) errorAt(rows []row) Error {
-	return errorOf(rows, func(i int) float64 { return l.at(rows[i].x...)/rows[i].y - 1 })
+	return errorOf(rows, func(i int) float64 { return (l.at(rows[i].x...) - rows[i].y) / rows[i].whole() })
 }
 
 // errorOf gathers the size of off at the held rows.
@@ -126,7 +134,7 @@ func leastSquares(rows []row, k int) []float64 {
 			for j := range c {
 				y += c[j] * r.x[j]
 			}
-			sum += (y/r.y - 1) * (y/r.y - 1)
+			sum += (y - r.y) / r.whole() * (y - r.y) / r.whole()
 		}
 		// A further term must earn its place.
 		if sum < least*(1-1e-9) {
@@ -150,7 +158,7 @@ func solve(rows []row, k, set int) ([]float64, bool) {
 	scale := make([]float64, n)
 	for i, j := range use {
 		for _, r := range rows {
-			scale[i] += r.x[j] / r.y * r.x[j] / r.y
+			scale[i] += r.x[j] / r.whole() * r.x[j] / r.whole()
 		}
 		if scale[i] = math.Sqrt(scale[i]); scale[i] == 0 {
 			return nil, false
@@ -160,11 +168,11 @@ func solve(rows []row, k, set int) ([]float64, bool) {
 	for i := range m {
 		m[i] = make([]float64, n+1)
 		for _, r := range rows {
-			xi := r.x[use[i]] / r.y / scale[i]
+			xi := r.x[use[i]] / r.whole() / scale[i]
 			for j := range use {
-				m[i][j] += xi * r.x[use[j]] / r.y / scale[j]
+				m[i][j] += xi * r.x[use[j]] / r.whole() / scale[j]
 			}
-			m[i][n] += xi
+			m[i][n] += xi * r.y / r.whole()
 		}
 	}
 	if !eliminate(m) {

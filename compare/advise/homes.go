@@ -270,7 +270,7 @@ func (r *rig) fitHomes(s *subsystem, h *Homes, list []int, got *[2]found) error 
 	for i, place := range places() {
 		var rows []row
 		for at, e := range list {
-			rows = append(rows, row{homeAt(s.has(float64(e))), got[i].bytes[at]})
+			rows = append(rows, row{x: homeAt(s.has(float64(e))), y: got[i].bytes[at]})
 		}
 		l, err := fit(fmt.Sprintf("%s, %v: bytes of a Net", s.word, place), "bytes", homeTerms(), rows)
 		if err != nil {
@@ -286,9 +286,9 @@ func (r *rig) fitHomes(s *subsystem, h *Homes, list []int, got *[2]found) error 
 			if s.kind != Table {
 				x[3] = 0
 			}
-			ends[i] = append(ends[i], row{x, got[i].ends[at]})
+			ends[i] = append(ends[i], row{x: x, y: got[i].ends[at]})
 			if e > 0 {
-				births[i] = append(births[i], row{x[1:], got[i].births[at]})
+				births[i] = append(births[i], row{x: x[1:], y: got[i].births[at]})
 			}
 		}
 	}
@@ -334,7 +334,7 @@ func (r *rig) fitExtra(s *subsystem, h *Homes, list []int, got *[2]found) error 
 	if s.look == nil {
 		return nil
 	}
-	var beside, all []row
+	var rows []row
 	skip := len(list) - len(got[0].looks) // stages without entries
 	for at, e := range list[skip:] {
 		for i, place := range places() {
@@ -344,17 +344,13 @@ func (r *rig) fitExtra(s *subsystem, h *Homes, list []int, got *[2]found) error 
 				return err
 			}
 			y := got[i].looks[at]
-			beside = append(beside, row{h.extraAt(&r.cal.Latency, s.kind, place, []share{g}, g, lookBurst), max(0.5, y-law)})
-			all = append(all, row{[]float64{law}, y})
+			rows = append(rows, row{h.extraAt(&r.cal.Latency, s.kind, place, []share{g}, g, lookBurst), y - law, y})
 		}
 	}
-	l, err := fit(s.word+": a look beside the kind's law", "ns", extraTerms(), beside)
+	l, err := fit(s.word+": a look beside the kind's law", "ns", extraTerms(), rows)
 	if err != nil {
 		return err
 	}
-	fitted := l.Error.Fitted
-	l.Error = errorOf(all, func(i int) float64 { return (l.at(beside[i].x...)+all[i].x[0])/all[i].y - 1 })
-	l.Error.Fitted = fitted
 	h.Extra = &l
 	return nil
 }

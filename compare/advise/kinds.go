@@ -155,7 +155,7 @@ type fitted struct{ looks, pairs, births, ends []row }
 func (g *samples) fit(name string, laws *Laws, lat *Latency) (f fitted, err error) {
 	rows := func(scenes []scene, ys []float64, at func(*scene) []float64) (list []row) {
 		for i := range scenes {
-			list = append(list, row{at(&scenes[i]), ys[i]})
+			list = append(list, row{x: at(&scenes[i]), y: ys[i]})
 		}
 		return list
 	}
@@ -218,8 +218,8 @@ func fitBytes(name string, scenes []scene, bytes []float64) (Law, error) {
 	var rest, all []row
 	for i := range scenes {
 		x := scenes[i].bytesAt()
-		rest = append(rest, row{x[:2], max(1, bytes[i]-bucketSize*x[2])})
-		all = append(all, row{x, bytes[i]})
+		rest = append(rest, row{x: x[:2], y: bytes[i] - bucketSize*x[2], of: bytes[i]})
+		all = append(all, row{x: x, y: bytes[i]})
 	}
 	l, err := fit(name, "bytes", bytesTerms()[:2], rest)
 	if err != nil {
