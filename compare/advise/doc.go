@@ -10,20 +10,18 @@
 // The laws, for one placement of one kind of home (a table, a cell with one value
 // for each Net, rtnetlink's listeners):
 //
-//	lookup   = a + s L(W)/burst + m x + c chain x     ns
-//	           x = f L(W) + (1-f) L(w)
-//	pair     = a + m L(W) + c chain L(W)              ns, an entry added and deleted
-//	end      = a + own (b + m L(W)) + walked (c all L(W) + d buckets)   ns
-//	bytes    = h nets + e entries + k buckets
+//	lookup = a + s L(W)/burst + m entry + k bucket + c chain entry   ns
+//	pair   = a + m L(W) + c chain L(W)                    ns, an entry added and deleted
+//	birth  = a + own (b + m L(W) + c chain L(W))          ns, a new Net's entries
+//	end    = a + own (b + m L(W) + c chain L(W))          ns, a Net with its entries
+//	walk   = a + b own + c all L(W) + d buckets           ns, the same, walking
+//	bytes  = h nets + e entries + 8 buckets
 //
 // L(W) is what one load takes that waits for the one before, in W bytes of memory:
-// measured, between the measured sizes a line in log W. W is what all Nets' homes
-// come to, w what a lookup's own Net has of it. f is the share of a burst's lookups
-// that are the first at their entry: e (1 - (1 - 1/e)^burst) / burst of e entries.
-// chain is how many foreign entries a lookup passes in a table of fixed size: half
-// the load. So s counts the loads that wait when a burst turns to another Net, m
-// those of an entry, c those of a step along the chain; a is the work without
-// waiting.
+// measured, between the measured sizes a line in log W. W is what lookups of all
+// Nets go through, w one Net's part. An entry, or a line of buckets, takes L(W) if
+// it is the first in a burst and L(w) after. chain is how many foreign entries a
+// lookup passes in a table of fixed size: half the load. docs/advise.md has more.
 //
 // A subsystem's own constants come from its real homes in a small machine: bytes
 // and time of a Net's end by its entries, entries of tables for each entry, and
