@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -22,13 +23,18 @@ import (
 
 func BenchmarkOthers(b *testing.B)   { benchmark(b, "others") }
 func BenchmarkSamePort(b *testing.B) { benchmark(b, "same-port") }
+func BenchmarkMemory(b *testing.B)   { benchmark(b, "memory") }
+func BenchmarkStorm(b *testing.B)    { benchmark(b, "storm") }
 func BenchmarkTeardown(b *testing.B) { benchmark(b, "teardown") }
+func BenchmarkNoisy(b *testing.B)    { benchmark(b, "noisy") }
 func BenchmarkWorkers(b *testing.B)  { benchmark(b, "workers") }
 func BenchmarkCache(b *testing.B)    { benchmark(b, "cache") }
+func BenchmarkMove(b *testing.B)     { benchmark(b, "move") }
 func BenchmarkFlood(b *testing.B)    { benchmark(b, "flood") }
+func BenchmarkNICs(b *testing.B)     { benchmark(b, "nics") }
 
 func BenchmarkRest(b *testing.B) {
-	own := []string{"others", "same-port", "teardown", "workers", "cache", "flood"}
+	own := []string{"others", "same-port", "memory", "storm", "teardown", "noisy", "workers", "cache", "move", "flood", "nics"}
 	for _, e := range All() {
 		if !slices.Contains(own, e.Name) {
 			b.Run("experiment="+e.Name, func(b *testing.B) { benchmark(b, e.Name) })
@@ -60,7 +66,9 @@ func benchmark(b *testing.B, name string) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			if st == nil {
-				if st, err = a.Open(); err != nil {
+				if st, err = a.Open(); errors.Is(err, ErrNotHere) {
+					b.Skip(err)
+				} else if err != nil {
 					b.Fatal(err)
 				}
 				runtime.GC()
@@ -156,6 +164,19 @@ func xWord(experiment, figure string) string {
 	case "others":
 		return "others"
 	case "same-port":
+		return "nets"
+	case "memory":
+		if figure == memOwn || figure == memAdded {
+			return "buckets"
+		}
+		return "nets"
+	case "storm":
+		if figure == "cost" || figure == "rate" {
+			return "batch"
+		}
+	case "move":
+		return "entries"
+	case "nics":
 		return "nets"
 	case "teardown":
 		if figure == "own" {

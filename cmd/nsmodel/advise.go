@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -154,7 +153,7 @@ func parseBytes(s string) (int64, error) {
 
 // calibration reads the one on file, or measures and files it.
 func (f *adviseFlags) calibration() (*advise.Calibration, error) {
-	program := programID()
+	program := commit()
 	path := f.file
 	if path == "" {
 		dir, err := os.UserCacheDir()
@@ -188,30 +187,6 @@ func (f *adviseFlags) calibration() (*advise.Calibration, error) {
 
 func adviseProgress(start time.Time) func(string) {
 	return func(what string) { progress("\r\x1b[K%v %s", time.Since(start).Round(time.Second), what) }
-}
-
-// programID tells one build from another: the commit if all of it was committed,
-// else a digest of the program itself.
-func programID() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		set := map[string]string{}
-		for _, s := range info.Settings {
-			set[s.Key] = s.Value
-		}
-		if set["vcs.revision"] != "" && set["vcs.modified"] == "false" {
-			return set["vcs.revision"]
-		}
-	}
-	file, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return "unknown"
-	}
-	defer file.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, file); err != nil {
-		return "unknown"
-	}
-	return fmt.Sprintf("digest %x", h.Sum(nil)[:8])
 }
 
 // printAdvice writes the table, then the reasons.
