@@ -111,12 +111,12 @@ func (r *rig) check(s *subsystem, w *Workload) ([]Checked, error) {
 	}
 	// The same Nets end under both placements.
 	victims := rand.New(rand.NewPCG(9, 10)).Perm(len(list))[:min(r.ends, len(list))]
-	for i := range places() {
+	for i, place := range places() {
 		ns, err := towns[i].endOf(victims)
 		if err != nil {
 			return nil, err
 		}
-		*[]*float64{&end.Tagged.Measured, &end.Replicated.Measured}[i] = ns
+		end.of(place).Measured = ns
 	}
 	for _, place := range places() {
 		x := r.cal.costOf(s, place, own, w)
