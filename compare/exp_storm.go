@@ -65,9 +65,9 @@ func storm() *Experiment {
 }
 
 func stormRun(r *Run) error {
-	batches := []int{1, 10, 100}
+	batches := []int{1, 100}
 	if r.Scale == Usual || r.Scale == Full {
-		batches = append(batches, Pick(r, 300, 300, 1000))
+		batches = []int{1, 10, 100, Pick(r, 300, 300, 1000)}
 	}
 	both := []string{Tagged, Replicated}
 	var cost, rate []Arm
