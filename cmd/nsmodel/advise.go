@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -94,6 +95,9 @@ func parseAdvise(args []string) (*adviseFlags, error) {
 	fs.IntVar(&w.Buckets, "buckets", 0, "tables of a fixed size of `N` buckets, as Linux's; 0: they grow")
 	fs.BoolVar(&w.Walk, "walk", false, "a dying namespace has shared tables walked, as Linux does, in place of its own list")
 	fs.Func("subsystem", "only `WORD`, as often as wanted: "+nsmodel.PlaceWords(), func(s string) error {
+		if !slices.Contains(strings.Split(nsmodel.PlaceWords(), ", "), s) {
+			return fmt.Errorf("there are %s: %w", nsmodel.PlaceWords(), syscall.EINVAL)
+		}
 		f.words = append(f.words, s)
 		return nil
 	})

@@ -23,7 +23,7 @@ func TestAdviseFlags(t *testing.T) {
 			t.Errorf("%s: %v", args, err)
 		}
 	}
-	for _, args := range []string{"--entries x", "--entries udp=", "--memory 0", "--memory -1K", "--memory 1T", "--memory KK", "--nets many", "--no-such"} {
+	for _, args := range []string{"--entries x", "--entries udp=", "--memory 0", "--memory -1K", "--memory 1T", "--memory KK", "--nets many", "--subsystem tcp", "--no-such"} {
 		if _, err := parseAdvise(strings.Fields(args)); !errors.Is(err, errUsage) {
 			t.Errorf("%s: %v", args, err)
 		}
