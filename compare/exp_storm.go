@@ -273,7 +273,7 @@ func stormAnswer(d *Data) string {
 		if first != "" {
 			first += "; "
 		}
-		first += fmt.Sprintf("%s takes %s us of CPU time for a namespace that comes and goes alone, batches of %.0f bring its rate to %v of that one by one, and a storm leaves at most %s %% of its namespaces dead and not yet gone",
+		first += fmt.Sprintf("%s takes %s us of CPU time for a namespace that comes and goes alone; its rate in batches of %.0f is, against one by one, %v; and a storm leaves at most %s %% of its namespaces dead and not yet gone",
 			w.who, short(d.Stat(at(stormCost, Tagged, 1)).Median), k, d.Ratio(at(stormRate, Tagged, k), at(stormRate, Tagged, 1)), short(peak))
 		rest += fmt.Sprintf(" In batches %s's CPU time is, against one by one, %v; own tables cost, against shared ones, %v; %s ms after a storm of 1,000 the memory is back.",
 			w.who, d.Ratio(at(stormCost, Tagged, k), at(stormCost, Tagged, 1)), d.Ratio(at(stormCost, Replicated, k), at(stormCost, Tagged, k)), short(d.Stat(at(stormBack, Tagged, 1000)).Median))
