@@ -14,7 +14,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	linux.Probe()
 	Main()
 	linux.Probe()
 	os.Exit(m.Run())
