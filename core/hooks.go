@@ -10,7 +10,7 @@ type hooks struct {
 
 // A shelves is what protocols keep beside the device, by DevSlot; published as
 // a whole. Linux: ip_ptr, ip6_ptr and rx_handler_data of struct net_device.
-type shelves [4]any
+type shelves [5]any
 
 // SetClaim gives the frames that d receives to c before the protocols; nil takes
 // them back. EBUSY is the caller's to find, with [Device.Claimed]. Under rtnl.
@@ -71,7 +71,8 @@ func (h *hooks) tap(w *Worker, d *Device, p *Packet, out bool) {
 type DevSlot[T any] struct{ i int }
 
 // NewDevSlot returns shelf i: 0 IPv4, 1 IPv6, 2 the master's port, 3 the devices
-// that share the device's frames.
+// that stand on the device, 4 what rtnetlink keeps. Each has one owner: what two
+// put on one shelf takes the other's away.
 func NewDevSlot[T any](i int) DevSlot[T] { return DevSlot[T]{i} }
 
 // Of returns what the protocol keeps at d, or nil.
