@@ -1,8 +1,9 @@
 package core
 
 // hooks are what few devices have beside their driver; published as a whole.
-// Linux: rx_handler, tcx_egress and ptype_all of struct net_device.
+// Linux: rx_handler, vlan_info, tcx_egress and ptype_all of struct net_device.
 type hooks struct {
+	vlans  VLANs
 	claim  Claim
 	egress Claim
 	taps   []*Tap
@@ -23,6 +24,10 @@ func (d *Device) Claimed() bool {
 	h := d.hooks.Load()
 	return h != nil && h.claim != nil
 }
+
+// SetVLANs lets f say which device stands for the VLAN that a tagged frame of d
+// names; nil ends it. Under rtnl. Linux: rcu_assign_pointer(real_dev->vlan_info).
+func (d *Device) SetVLANs(f VLANs) { d.editHooks(func(h *hooks) { h.vlans = f }) }
 
 // SetEgress lets c see the frames that d sends, already counted as sent, before
 // the driver; what it takes the driver does not get. Nil ends it. Under rtnl.
@@ -54,7 +59,7 @@ func (d *Device) editHooks(f func(*hooks)) {
 		*h = *old
 	}
 	f(h)
-	if h.claim == nil && h.egress == nil && h.taps == nil {
+	if h.vlans == nil && h.claim == nil && h.egress == nil && h.taps == nil {
 		h = nil
 	}
 	d.hooks.Store(h)
