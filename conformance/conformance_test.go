@@ -98,6 +98,9 @@ func TestLinux(t *testing.T) {
 			fmt.Fprintf(&explained, "%-20s %s\n", l.Name(), d.Reason)
 		}
 		t.Run(l.Name(), func(t *testing.T) { expect(t, findings[i][0]) })
+		for _, n := range findings[i][0].Notes {
+			t.Logf("%s: %s", l.Name(), n)
+		}
 	}
 	if explained.Len() > 0 {
 		t.Logf("explained differences:\n%s", explained.String())

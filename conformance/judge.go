@@ -8,6 +8,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"nsmodel"
+	"nsmodel/netns"
 )
 
 // An Outcome is how a judge's work on one lab ended.
@@ -46,17 +49,46 @@ type Judge struct {
 // Judges returns all of them, in the order in which they are told of. The
 // Linux judge works in boxes; where these could not be had, why says so.
 func Judges(boxes *Sandboxes, why error) []Judge {
+	return JudgesOn(nsmodel.Places{}, boxes, why)
+}
+
+// JudgesOn is Judges for machines with these placements: the matrix compares
+// the default with them, in all that a machine can have beside.
+func JudgesOn(at nsmodel.Places, boxes *Sandboxes, why error) []Judge {
+	v, matrix, solo := Variant{}, Variants(), soloVariants()
+	if at != (nsmodel.Places{}) {
+		v = Variant{Name: "placed", Config: nsmodel.Config{Place: at}}
+		matrix, solo = standing(at, matrix), standing(at, solo)
+	}
 	return []Judge{
-		judge("golden", "is the transcript the one on file?", JudgeGolden),
-		judge("matrix", "is it the same, to the byte, on every machine?", JudgeMatrix),
-		judge("solo", "does a Net see the same without those it has no path to?", JudgeSolo),
+		judge("golden", "is the transcript the one on file?", func(l *Lab) Finding { return JudgeGoldenOn(l, v) }),
+		judge("matrix", "is it the same, to the byte, on every machine?", func(l *Lab) Finding { return JudgeMatrixOn(l, matrix) }),
+		judge("solo", "does a Net see the same without those it has no path to?", func(l *Lab) Finding { return JudgeSoloOn(l, solo) }),
 		judge("linux", "do Linux's own tools on real namespaces say the same?", func(l *Lab) Finding {
 			if why != nil {
 				return skipped(why.Error())
 			}
-			return JudgeLinux(l, boxes)
+			return JudgeLinuxOn(l, v, boxes)
 		}),
 	}
+}
+
+// standing returns the default and then each of the variants that differ in more
+// than placement, with these placements.
+func standing(at nsmodel.Places, vs []Variant) []Variant {
+	out := []Variant{{Name: "default"}, {Name: "placed", Config: nsmodel.Config{Place: at}}}
+	seen := map[string]bool{"": true}
+	for _, v := range vs {
+		v.Config.Place = nsmodel.Places{}
+		v.Name = variant(v.Config, netns.Default, v.Schedule).Name
+		if seen[v.Name] {
+			continue
+		}
+		seen[v.Name] = true
+		v.Name, v.Config.Place = v.Name+" placed", at
+		out = append(out, v)
+	}
+	return out
 }
 
 // EveryPlacement returns a matrix judge that tries every placement vector there

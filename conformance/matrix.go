@@ -23,7 +23,7 @@ const (
 // Variants are those that the matrix judge compares; the first is the default.
 //
 // There are too many placement vectors for a test that runs at every change
-// ([EveryVector] has them all): here are the two that are all alike, each that
+// ([EveryVector] has them all): here are those that have a name, each that
 // differs from the default in one subsystem, a set in which each two subsystems
 // stand in all four combinations, and some drawn at random.
 func Variants() []Variant {
@@ -73,9 +73,9 @@ func variant(c nsmodel.Config, where netns.Placement, schedule uint64) Variant {
 
 // vectors returns a part of all placement vectors; see [Variants].
 func vectors() []Variant {
-	vs := []Variant{
-		{Name: "all=tagged", Config: nsmodel.Config{Place: nsmodel.AllPlaces(netns.Tagged)}},
-		{Name: "all=replicated", Config: nsmodel.Config{Place: nsmodel.AllPlaces(netns.Replicated)}},
+	var vs []Variant
+	for _, v := range nsmodel.Vectors()[1:] { // the default is there
+		vs = append(vs, Variant{Name: v.Name, Config: nsmodel.Config{Place: v.Places}})
 	}
 	rows := (nsmodel.Places{}).Rows()
 	usual := uint64(0)

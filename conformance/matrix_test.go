@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"math/bits"
+	"slices"
 	"testing"
 
 	"nsmodel"
@@ -26,6 +27,26 @@ func TestPairs(t *testing.T) {
 				if seen != 15 {
 					t.Errorf("%d bits: bits %d and %d take the values %04b only", k, i, j, seen)
 				}
+			}
+		}
+	}
+}
+
+// Every vector that has a name is among the variants, by that name; and a judge
+// that is told where state stands looks at nothing else but the default.
+func TestNamedVectors(t *testing.T) {
+	for _, want := range nsmodel.Vectors() {
+		i := slices.IndexFunc(Variants(), func(v Variant) bool { return v.Name == want.Name })
+		if i < 0 || !slices.Equal(Variants()[i].Config.Place.Rows(), want.Places.Rows()) {
+			t.Errorf("%s is not in the matrix", want.Name)
+		}
+		vs := standing(want.Places, Variants())
+		if len(vs) < 10 {
+			t.Errorf("%s: %d variants", want.Name, len(vs))
+		}
+		for _, v := range vs[1:] {
+			if v.Config.Place != want.Places {
+				t.Errorf("%s: %q stands elsewhere", want.Name, v.Name)
 			}
 		}
 	}

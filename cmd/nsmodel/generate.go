@@ -18,6 +18,7 @@ func generateFlags(fs *flag.FlagSet) *lockstep.Options {
 	o := new(lockstep.Options)
 	fs.Uint64Var(&o.Seed, "seed", 1, "with --generate: the first lab's `SEED`")
 	fs.StringVar(&o.Out, "out", "disagreements", "with --generate: the `DIR` for the labs that disagree")
+	fs.IntVar(&o.Labs, "labs", 0, "with --generate: stop after so many `LABS`; 0 is no bound")
 	fs.IntVar(&o.Boxes, "boxes", lockstep.Boxes, "with --generate: how many sandboxes work at once")
 	return o
 }

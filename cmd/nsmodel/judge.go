@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 
+	"nsmodel"
 	"nsmodel/conformance"
 )
 
@@ -27,8 +29,9 @@ func judge(args []string) int {
 	drawn := generateFlags(fs)
 	every := fs.Bool("every", false, "let the matrix judge try every placement vector there is, a few seconds a lab")
 	rewrite := fs.Bool("rewrite", false, "first put the transcripts on file as they are now")
+	place := addPlace(fs)
 	fs.Usage = func() {
-		fmt.Fprint(fs.Output(), "usage: nsmodel judge [--only JUDGE] [--every] [--rewrite] [LAB...]\n\nLAB is a file, or the name of a lab of this project's.\n\n")
+		fmt.Fprint(fs.Output(), "usage: nsmodel judge [--only JUDGE] [--place PLACE] [--every] [--rewrite] [LAB...]\n\nLAB is a file, or the name of a lab of this project's.\n\n")
 		for _, j := range conformance.Judges(nil, nil) {
 			fmt.Fprintf(fs.Output(), "  %-8s %s\n", j.Name, j.Asks)
 		}
@@ -42,7 +45,7 @@ func judge(args []string) int {
 	case err != nil:
 		return 2
 	case *long > 0:
-		drawn.For = *long
+		drawn.For, drawn.Place = *long, place.Places
 		return generate(*drawn)
 	}
 	labs, err := chooseLabs(words)
@@ -63,7 +66,13 @@ func judge(args []string) int {
 			defer boxes.Close()
 		}
 	}
-	all := conformance.Judges(boxes, why)
+	all := conformance.JudgesOn(place.Places, boxes, why)
+	if *every && place.Places != (nsmodel.Places{}) {
+		return fail(fmt.Errorf("judge: --every tries all placements, --place one: %w", syscall.EINVAL))
+	}
+	if *rewrite && place.Places != (nsmodel.Places{}) {
+		return fail(fmt.Errorf("judge: what is put on file is the default's, not --place's: %w", syscall.EINVAL))
+	}
 	if *every {
 		i := slices.IndexFunc(all, func(j conformance.Judge) bool { return j.Name == "matrix" })
 		all[i] = conformance.EveryPlacement()

@@ -17,11 +17,17 @@ func (p *placeFlags) Set(s string) error { return p.Places.Set(s) }
 
 func (p *placeFlags) String() string { return "" }
 
+// addPlace adds the flag that says where state stands.
+func addPlace(fs *flag.FlagSet) *placeFlags {
+	p := new(placeFlags)
+	fs.Var(p, "place", "`SUBSYSTEM=tagged|replicated`, or a vector's name, as often as wanted; all=... for every one: "+nsmodel.PlaceWords()+"; `nsmodel places` lists the vectors")
+	return p
+}
+
 // flags returns a flag set with the flags that every machine has.
 func flags(name, usage string, c *nsmodel.Config) (*flag.FlagSet, *placeFlags) {
 	fs := flag.NewFlagSet("nsmodel "+name, flag.ContinueOnError)
-	p := new(placeFlags)
-	fs.Var(p, "place", "`SUBSYSTEM=tagged|replicated`, or a vector's name, as often as wanted; all=... for every one: "+nsmodel.PlaceWords()+"; `nsmodel places` lists the vectors")
+	p := addPlace(fs)
 	fs.Uint64Var(&c.Seed, "seed", 1, "what all randomness grows from")
 	fs.IntVar(&c.Workers, "workers", 1, "how many workers move packets")
 	fs.Usage = func() {

@@ -10,17 +10,19 @@ import (
 	"sync"
 	"time"
 
+	"nsmodel"
 	"nsmodel/conformance"
 	"nsmodel/lab"
 )
 
 // Options say what [Run] does.
 type Options struct {
-	Seed  uint64        // the first lab's; the next ones follow
-	For   time.Duration // how long new labs are begun; 0: no bound
-	Labs  int           // how many; 0: no bound
-	Boxes int           // sandboxes at once; 0: [Boxes]
-	Out   string        // where the labs of disagreements go; "": nowhere
+	Seed  uint64         // the first lab's; the next ones follow
+	For   time.Duration  // how long new labs are begun; 0: no bound
+	Place nsmodel.Places // where the model's state stands
+	Labs  int            // how many; 0: no bound
+	Boxes int            // sandboxes at once; 0: [Boxes]
+	Out   string         // where the labs of disagreements go; "": nowhere
 	// Shrink bounds how many runs are spent on making one lab smaller; 0: 250.
 	Shrink int
 	// Tell, if not nil, is told how things stand once a second.
@@ -217,7 +219,7 @@ func (r *runner) compare(lines []lab.Line, count bool) (*Disagreement, error) {
 		return nil, err
 	}
 	middle := time.Now()
-	model, err := conformance.StepsOnModel(lines, conformance.Variant{}, func(i int) []string { return linux[i].Asked() })
+	model, err := conformance.StepsOnModel(lines, conformance.Variant{Config: nsmodel.Config{Place: r.o.Place}}, func(i int) []string { return linux[i].Asked() })
 	if err != nil {
 		return nil, fmt.Errorf("on the model: %w", err)
 	}
