@@ -198,6 +198,22 @@ func TestVLANRefuses(t *testing.T) {
 	})
 }
 
+// VLANs of one number on two devices are two VLANs.
+func TestVLANKnowsItsLower(t *testing.T) {
+	bothPlacements(t, func(t *testing.T, m *machine) {
+		x := newTrunk(m)
+		a, b := m.veth(m.net("a"), "a", m.net("b"), "b")
+		for _, d := range []*core.Device{a, b} {
+			v := m.add(d.Net(), "vlan", core.LinkSpec{Name: "v", Lower: d, Attrs: map[string]string{"id": "10"}})
+			m.up(v)
+		}
+		m.send(m.s.Device(a.Net(), "v"), wire.BroadcastMAC(), "a to b")
+		m.want(m.run(), "b/v a to b")
+		x.inject(tagged(frameOf(wire.BroadcastMAC(), wire.MAC{2, 9}, "to red"), [2]uint16{wire.EtherTypeVLAN, 10}))
+		m.want(m.run(), "red/v to red")
+	})
+}
+
 // What stands on a device must not make a bridge promiscuous for good.
 func TestPromiscuityEnds(t *testing.T) {
 	bothPlacements(t, func(t *testing.T, m *machine) {
