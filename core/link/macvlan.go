@@ -83,10 +83,12 @@ func (l *Links) macvlanKind() *core.Kind {
 
 // checkMacvlan takes mode and nothing else. Linux: macvlan_validate.
 func checkMacvlan(attrs map[string]string) error {
-	for name, text := range attrs {
-		if name != "mode" || macModeOf(text) == 0 {
-			return fmt.Errorf("link: macvlan %s %s: %w", name, text, syscall.EINVAL)
-		}
+	mode, ok := attrs["mode"]
+	switch {
+	case len(attrs) > 1 || len(attrs) == 1 && !ok:
+		return fmt.Errorf("link: macvlan takes a mode and nothing else: %w", syscall.EINVAL)
+	case ok && macModeOf(mode) == 0:
+		return fmt.Errorf("link: macvlan mode %s: %w", mode, syscall.EINVAL)
 	}
 	return nil
 }
