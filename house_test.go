@@ -45,6 +45,7 @@ var floors = map[string]int{
 	"nsmodel/bench":                            60,
 	"nsmodel/conformance":                      60,
 	"nsmodel/compare":                          62,
+	"nsmodel/compare/advise":                   62,
 	"nsmodel/conformance/explore":              62,
 	"nsmodel/conformance/explore/scene":        62,
 	"nsmodel/conformance/law":                  62,
