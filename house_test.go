@@ -28,6 +28,7 @@ var floors = map[string]int{
 	"nsmodel/internal/linux":                   5,
 	"nsmodel/core":                             10,
 	"nsmodel/core/link/afpacket":               10,
+	"nsmodel/core/link/tun":                    10,
 	"nsmodel/core/link":                        15,
 	"nsmodel/core/netlink":                     15,
 	"nsmodel/core/sysctl":                      15,
