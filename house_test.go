@@ -36,6 +36,7 @@ var floors = map[string]int{
 	"nsmodel/netfilter":                        20,
 	"nsmodel/sockhash":                         20,
 	"nsmodel/ipv4":                             30,
+	"nsmodel/ipv6":                             30,
 	"nsmodel/transport/udp":                    40,
 	"nsmodel":                                  50,
 	"nsmodel/lab":                              55,

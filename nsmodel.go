@@ -20,6 +20,7 @@ import (
 	"nsmodel/core/netlink"
 	"nsmodel/core/sysctl"
 	"nsmodel/ipv4"
+	"nsmodel/ipv6"
 	"nsmodel/netfilter"
 	"nsmodel/netns"
 	"nsmodel/transport/udp"
@@ -52,6 +53,11 @@ type Config struct {
 	// Linux, and 1 a new namespace's IPv4 device settings are copied from the
 	// initial one's present values; with 2 they are the compiled-in ones.
 	DevconfInheritInitNet int
+	// IPv6 lets devices speak IPv6 from the start. Without it each namespace begins
+	// as Linux's do with the module parameter ipv6.disable_ipv6=1: it is there,
+	// and net.ipv6.conf.all.disable_ipv6=0 turns it on. It will be Linux's default
+	// when the port is complete.
+	IPv6 bool
 	// HostLimits makes the limits on neighbours and on fragments count all
 	// namespaces together, as Linux's once did: what one fills is full for all. It
 	// is there to be measured; law 2 fails with it.
@@ -73,7 +79,9 @@ type Machine struct {
 	Links   *link.Links
 	Hooks   *netfilter.Hooks
 	Sockets *ipv4.Sockets
+	Six     *ipv6.Sockets // the socket types of AF_INET6
 	IPv4    *ipv4.Inet
+	IPv6    *ipv6.Inet
 	UDP     *udp.UDP
 
 	places Places
@@ -102,10 +110,20 @@ func New(c Config) (*Machine, error) {
 		Addrs: p.Addrs, FIB: p.FIB, Rules: p.Rules, Sysctls: p.Sysctls, Frags: p.Frags, HostLimits: c.HostLimits}); err != nil {
 		return nil, fmt.Errorf("nsmodel: ipv4: %w", err)
 	}
+	if m.IPv6, err = ipv6.New(m.Core, m.Hooks, m.Sysctl, m.Netlink, ipv6.Config{
+		Addrs: p.Addrs6, FIB: p.FIB6, Rules: p.Rules6, Sysctls: p.Sysctls6, Enabled: c.IPv6}); err != nil {
+		return nil, fmt.Errorf("nsmodel: ipv6: %w", err)
+	}
 	if m.Sockets, err = ipv4.NewSockets(m.Core); err != nil {
 		return nil, fmt.Errorf("nsmodel: %w", err)
 	}
 	if m.UDP, err = udp.New(m.IPv4, m.Sockets, udp.Config{Sockets: p.UDP, Secret: c.Seed}); err != nil { // floor 4
+		return nil, fmt.Errorf("nsmodel: udp: %w", err)
+	}
+	if m.Six, err = ipv6.NewSockets(m.Core); err != nil {
+		return nil, fmt.Errorf("nsmodel: %w", err)
+	}
+	if err := m.UDP.Handle6(m.IPv6, m.Six); err != nil {
 		return nil, fmt.Errorf("nsmodel: udp: %w", err)
 	}
 	// The kinds of device come last, so that everybody who keeps something at

@@ -140,7 +140,7 @@ func TestAddressesOfSockets(t *testing.T) {
 	}{
 		{":0", nil}, {"0.0.0.0:53", nil}, {"0.0.0.0:53", syscall.EADDRINUSE}, // Linux takes any address while the table local is not there yet.
 		{"192.0.2.1:1", nil},
-		{"[::1]:1", syscall.EAFNOSUPPORT}, {"localhost:1", syscall.EINVAL},
+		{"[::1]:1", syscall.EADDRNOTAVAIL}, {"localhost:1", syscall.EINVAL},
 	} {
 		if _, err := m.ListenPacket(n, c.address); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.address, err, c.want)

@@ -14,7 +14,7 @@ import (
 type Places struct {
 	Devices netns.Placement // devices by name and by index
 	MIB     netns.Placement // ledgers
-	Neigh   netns.Placement // ARP entries
+	Neigh   netns.Placement // neighbours, of ARP and of neighbour discovery
 	Netlink netns.Placement // who listens to notifications
 	FDB     netns.Placement // bridges' forwarding entries
 	Hooks   netns.Placement // netfilter's hook functions
@@ -24,6 +24,11 @@ type Places struct {
 	Sysctls netns.Placement // net.ipv4.*
 	Frags   netns.Placement // fragments that wait for the rest
 	UDP     netns.Placement // UDP sockets
+
+	Addrs6   netns.Placement // IPv6 addresses
+	FIB6     netns.Placement // IPv6 routing tables
+	Rules6   netns.Placement // IPv6 policy rules
+	Sysctls6 netns.Placement // net.ipv6.*
 }
 
 // A place is a field of Places by its word on the command line.
@@ -40,7 +45,7 @@ func places() []place {
 	return []place{
 		{"devices", func(p *Places) *netns.Placement { return &p.Devices }, R, "devices by name and by index"},
 		{"mib", func(p *Places) *netns.Placement { return &p.MIB }, R, "packet ledgers"},
-		{"neigh", func(p *Places) *netns.Placement { return &p.Neigh }, T, "ARP entries"},
+		{"neigh", func(p *Places) *netns.Placement { return &p.Neigh }, T, "neighbours of both families"},
 		{"netlink", func(p *Places) *netns.Placement { return &p.Netlink }, R, "listeners to notifications"},
 		{"fdb", func(p *Places) *netns.Placement { return &p.FDB }, R, "bridges' forwarding entries"},
 		{"hooks", func(p *Places) *netns.Placement { return &p.Hooks }, R, "netfilter's hook functions"},
@@ -50,6 +55,10 @@ func places() []place {
 		{"sysctls", func(p *Places) *netns.Placement { return &p.Sysctls }, R, "net.ipv4.* tunables"},
 		{"frags", func(p *Places) *netns.Placement { return &p.Frags }, R, "fragments waiting for the rest"},
 		{"udp", func(p *Places) *netns.Placement { return &p.UDP }, T, "UDP sockets"},
+		{"addrs6", func(p *Places) *netns.Placement { return &p.Addrs6 }, R, "IPv6 addresses"},
+		{"fib6", func(p *Places) *netns.Placement { return &p.FIB6 }, R, "IPv6 routing tables"},
+		{"rules6", func(p *Places) *netns.Placement { return &p.Rules6 }, R, "IPv6 policy rules"},
+		{"sysctls6", func(p *Places) *netns.Placement { return &p.Sysctls6 }, R, "net.ipv6.* tunables"},
 	}
 }
 

@@ -191,7 +191,7 @@ func noisyNeigh(series string, attackers int) (func() ([]float64, error), func()
 	return func() ([]float64, error) {
 		m.Sys.Lock()
 		for _, d := range []*core.Device{victim, attacker} {
-			m.Core.FlushNeighbours(d, true)
+			m.Core.FlushNeighbours(core.AFInet, d, true)
 		}
 		m.Sys.Unlock()
 		if _, err := try(victim, 0, victimHas); err != nil {
@@ -208,7 +208,7 @@ func noisyNeigh(series string, attackers int) (func() ([]float64, error), func()
 			}
 		}
 		m.Sys.Lock()
-		m.Core.FlushNeighbours(victim, true) // the old ones have told what they had to
+		m.Core.FlushNeighbours(core.AFInet, victim, true) // the old ones have told what they had to
 		m.Sys.Unlock()
 		w := m.Core.Enter()
 		err := m.Core.SetNeighbour(w, victim, known, core.NeighUpdate{State: core.NudPermanent, MAC: wire.MAC{2, 0, 0, 0, 9, 9}})

@@ -119,15 +119,19 @@ func index(dev string) (int, error) {
 // udp makes a UDP socket in a Net, bound and connected as asked.
 func (k *kernel) udp(net string, local, remote netip.AddrPort) (f *os.File, err error) {
 	err = k.in(net, func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		family := unix.AF_INET
+		if local.Addr().Is6() || remote.Addr().Is6() {
+			family = unix.AF_INET6
+		}
+		fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
 			return err
 		}
 		if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1); err == nil && local.IsValid() {
-			err = unix.Bind(fd, &unix.SockaddrInet4{Port: int(local.Port()), Addr: local.Addr().As4()})
+			err = unix.Bind(fd, sockaddr(local))
 		}
 		if err == nil && remote.IsValid() {
-			err = unix.Connect(fd, &unix.SockaddrInet4{Port: int(remote.Port()), Addr: remote.Addr().As4()})
+			err = unix.Connect(fd, sockaddr(remote))
 		}
 		if err != nil {
 			unix.Close(fd)
@@ -137,6 +141,25 @@ func (k *kernel) udp(net string, local, remote netip.AddrPort) (f *os.File, err 
 		return nil
 	})
 	return f, err
+}
+
+// sockaddr returns an address as a call takes it.
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is6() {
+		return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+	}
+	return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
+}
+
+// addrPort is sockaddr's inverse; what IPv4 brought to an IPv6 socket is IPv4's.
+func addrPort(s unix.Sockaddr) (a netip.AddrPort, ok bool) {
+	switch s := s.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(s.Addr), uint16(s.Port)), true
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(s.Addr).Unmap(), uint16(s.Port)), true
+	}
+	return a, false
 }
 
 // listen opens a service.
@@ -181,18 +204,18 @@ func (l *listener) serve() {
 		if err != nil {
 			return // closed
 		}
-		in, ok := from.(*unix.SockaddrInet4)
+		sender, ok := addrPort(from)
 		if fault != nil || !ok {
 			continue
 		}
 		if l.echo {
 			data := b[:n]
-			_ = raw.Write(func(fd uintptr) bool { return unix.Sendto(int(fd), data, 0, in) != unix.EAGAIN })
+			_ = raw.Write(func(fd uintptr) bool { return unix.Sendto(int(fd), data, 0, from) != unix.EAGAIN })
 			continue
 		}
 		l.mu.Lock()
 		if len(l.kept) < keep {
-			l.kept = append(l.kept, lab.Datagram{From: netip.AddrPortFrom(netip.AddrFrom4(in.Addr), uint16(in.Port)), Data: string(b[:n])})
+			l.kept = append(l.kept, lab.Datagram{From: sender, Data: string(b[:n])})
 		}
 		l.mu.Unlock()
 	}

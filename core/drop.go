@@ -50,6 +50,7 @@ const (
 	PassthroughDrop               // the lower device is gone
 	SendError                     // the driver could not send it
 	UnicastInLinkMulticast        // a unicast packet in a link-layer broadcast
+	IPv6Disabled                  // the device does not speak IPv6
 	numReasons
 )
 
@@ -76,7 +77,7 @@ var reasonNames = [numReasons]string{
 	FragmentMemory: "FRAG_MEMORY", FragmentBad: "FRAG_BAD", ICMPRate: "ICMP_RATELIMIT", BadARP: "ARP_INVALID",
 	BadICMP: "ICMP_INVALID", NoVLAN: "VLAN_UNKNOWN", BridgeBlocked: "BRIDGE_NO_PORT", BridgeHairpin: "BRIDGE_INGRESS_PORT",
 	Broadcast: "BROADCAST", NoMemory: "NOMEM", DeviceMoved: "DEV_MOVED", PassthroughDrop: "PASSTHROUGH_NO_LOWER",
-	SendError: "SEND_ERROR", UnicastInLinkMulticast: "UNICAST_IN_L2_MULTICAST",
+	SendError: "SEND_ERROR", UnicastInLinkMulticast: "UNICAST_IN_L2_MULTICAST", IPv6Disabled: "IPV6DISABLED",
 }
 
 // Drop ends p for reason and counts it in its Net's ledger.

@@ -183,7 +183,7 @@ func (s *Stack) initNeigh(place netns.Placement) {
 	})
 	// Once more after the grace period, for what a packet on its way has made
 	// since: the sweep of the table would forget the packets that wait there.
-	flush := func(n *netns.Net) { s.flushNeighs(n, nil, true) }
+	flush := func(n *netns.Net) { s.flushNeighs(n, nil, 0, true) }
 	netns.Attend(s.Sys, "neigh-exit", nil, flush, flush)
 }
 

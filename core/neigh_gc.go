@@ -29,18 +29,23 @@ func (nb *Neighbour) kill(w *Worker) {
 
 // flushNeigh takes away what d's links held, as d leaves its Net.
 // Linux: neigh_ifdown.
-func (s *Stack) flushNeigh(d *Device) { s.FlushNeighbours(d, true) }
+func (s *Stack) flushNeigh(d *Device) {
+	s.flushNeighs(d.Net(), d, 0, true)
+	s.flushProxies(d.Net(), d, 0)
+}
 
-// FlushNeighbours takes away d's neighbours; permanent ones stay unless all is
-// set. Linux: neigh_changeaddr and neigh_carrier_down.
-func (s *Stack) FlushNeighbours(d *Device, all bool) {
-	s.flushNeighs(d.Net(), d, all)
+// FlushNeighbours takes away d's neighbours of a family; permanent ones stay
+// unless all is set. Linux: neigh_changeaddr and neigh_carrier_down.
+func (s *Stack) FlushNeighbours(family int, d *Device, all bool) {
+	s.flushNeighs(d.Net(), d, family, all)
 	if all {
-		s.flushProxies(d.Net(), d)
+		s.flushProxies(d.Net(), d, family)
 	}
 }
 
-func (s *Stack) flushNeighs(n *netns.Net, d *Device, all bool) {
+// flushNeighs is FlushNeighbours for d, or nil for all devices, and for a family,
+// or 0 for all.
+func (s *Stack) flushNeighs(n *netns.Net, d *Device, family int, all bool) {
 	if s.neigh.Len(n) == 0 {
 		return
 	}
@@ -48,6 +53,9 @@ func (s *Stack) flushNeighs(n *netns.Net, d *Device, all bool) {
 	defer w.Leave()
 	for k, nb := range s.neigh.All(n) {
 		if d != nil && nb.dev != d {
+			continue
+		}
+		if family != 0 && nb.ops.Family != family {
 			continue
 		}
 		nb.mu.Lock()

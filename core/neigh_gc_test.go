@@ -96,7 +96,7 @@ func TestNeighbourHostLimits(t *testing.T) {
 			m.Errorf("a has %d, b %d", k, l)
 		}
 		m.fails(stale(db, 3), syscall.ENOBUFS)
-		m.s.FlushNeighbours(da, true)
+		m.s.FlushNeighbours(AFInet, da, true)
 		m.ok(stale(db, 3))
 		if c := m.s.neighs.Of(m.sys.Init()); c.entries[0].Load() != 2 || c.permanent[0].Load() != 1 || m.s.hostNeighs.order.Len() != 2 {
 			m.Errorf("counted %d, %d permanent, %d in order", c.entries[0].Load(), c.permanent[0].Load(), m.s.hostNeighs.order.Len())

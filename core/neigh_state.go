@@ -146,7 +146,7 @@ func (nb *Neighbour) Update(w *Worker, u NeighUpdate) error {
 		differs := mac != nb.mac
 		switch {
 		case differs && !u.Override && !u.Admin && u.Weak && old&nudConnected != 0:
-			mac, state = nb.mac, NudStale
+			mac, state, u.KeepRouter = nb.mac, NudStale, true
 		case differs && !u.Override && !u.Admin:
 			nb.mu.Unlock()
 			return nil

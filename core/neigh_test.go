@@ -249,9 +249,9 @@ func TestNeighbourPermanent(t *testing.T) {
 		m.to(d, 1, "x")
 		m.want(sent(d), "x")
 		m.wantState(d, 1, "PERMANENT A")
-		m.s.FlushNeighbours(d, false)
+		m.s.FlushNeighbours(AFInet, d, false)
 		m.wantState(d, 1, "PERMANENT A")
-		m.s.FlushNeighbours(d, true)
+		m.s.FlushNeighbours(AFInet, d, true)
 		m.wantState(d, 1, "none")
 	})
 }

@@ -49,12 +49,12 @@ func (s *Stack) Proxies(n *netns.Net) []Proxy {
 }
 
 // flushProxies takes away d's entries. Linux: pneigh_ifdown_and_unlock.
-func (s *Stack) flushProxies(n *netns.Net, d *Device) {
+func (s *Stack) flushProxies(n *netns.Net, d *Device, family int) {
 	if s.proxies.Len(n) == 0 {
 		return
 	}
 	for k, at := range s.proxies.All(n) {
-		if at != nil && at == d {
+		if at != nil && at == d && (family == 0 || familyOf(k.addr) == family) {
 			s.proxies.Delete(n, k)
 		}
 	}

@@ -22,7 +22,13 @@ func (f *FIB) Add(n *netns.Net, r Route, how Flags) error {
 	}
 	t := f.snapshot(n)
 	tr := t.get(a.table)
-	list, gone, err := insert(tr.get(c.key, c.plen).list(), a, how)
+	var list []*alias
+	var gone *alias
+	if f.conf.Family == IPv6 {
+		list, gone, a, err = f.insert6(tr.get(c.key, c.plen).list(), a, how)
+	} else {
+		list, gone, err = insert(tr.get(c.key, c.plen).list(), a, how)
+	}
 	if err != nil || gone == a {
 		return err
 	}
@@ -112,11 +118,20 @@ func (f *FIB) Delete(n *netns.Net, r Route) error {
 	}
 	plen := uint8(r.Dst.Bits())
 	list := tr.get(k, plen).list()
-	i := slices.IndexFunc(list, r.selects)
+	selects := r.selects
+	var rest *alias // of a route that loses a hop alone
+	if f.conf.Family == IPv6 {
+		selects = func(a *alias) bool { rest = f.selects6(&r, a); return rest != a }
+	}
+	i := slices.IndexFunc(list, selects)
 	if i < 0 {
 		return refuse(syscall.ESRCH, "")
 	}
-	c := cell{k, link(cut(list, i)), plen}
+	left := cut(list, i)
+	if rest != nil {
+		left = put(list, i, rest, true)
+	}
+	c := cell{k, link(left), plen}
 	if c.chain != nil {
 		tr = tr.set(c)
 	} else {

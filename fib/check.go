@@ -36,6 +36,9 @@ func (f *FIB) build(n *netns.Net, r *Route) (c cell, a *alias, err error) {
 	if a.table == 0 {
 		a.table = TableMain
 	}
+	if f.conf.Family == IPv6 {
+		return c, a, f.build6(n, a, r)
+	}
 	switch {
 	case r.TOS&3 != 0:
 		return c, nil, refuse(syscall.EINVAL, "Invalid dsfield (tos): ECN bits must be 0")

@@ -51,6 +51,10 @@ type Config struct {
 	// that has lost its carrier; nil means no.
 	// Linux: sysctl net.ipv4.conf.*.ignore_routes_with_linkdown.
 	IgnoreLinkDown func(*core.Device) bool
+
+	// Disabled tells whether a device refuses routes, as one does where IPv6 is
+	// disabled; nil means no.
+	Disabled func(*core.Device) bool
 }
 
 // A FIB is the routing state of one family for all Nets of a System.
@@ -87,7 +91,7 @@ func New(s *netns.System, c Config) *FIB {
 	if c.Rules == netns.Default {
 		c.Rules = netns.Replicated
 	}
-	f := &FIB{conf: c, stock: stockRules()}
+	f := &FIB{conf: c, stock: stockRules(c.Family)}
 	name := c.Family.String()
 	f.homes = netns.NewCell(s, name+"-fib", c.FIB, func(*netns.Net) *home { return new(home) })
 	f.rules = netns.NewCell(s, name+"-rules", c.Rules, func(*netns.Net) *ruleHome { return new(ruleHome) })

@@ -215,7 +215,7 @@ func TestIPv6(t *testing.T) {
 			t.Fatal(r, err)
 		}
 	}
-	gw := Route{Dst: netip.MustParsePrefix("2001:db9::/48"), Type: Unicast, NextHops: []NextHop{{Gw: netip.MustParseAddr("fe80::9")}}}
+	gw := Route{Dst: netip.MustParsePrefix("2001:db9::/48"), Type: Unicast, NextHops: []NextHop{{Gw: netip.MustParseAddr("fe80::9"), Dev: b.devs[1], IfIndex: 1}}}
 	if err := f.Add(n, gw, AddRoute); err != nil {
 		t.Fatal(err)
 	}

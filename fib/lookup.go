@@ -51,7 +51,13 @@ func (f *FIB) Lookup(n *netns.Net, fl *Flow) (res Result, err error) {
 	}
 	var errno syscall.Errno
 	if t.split {
-		errno = f.lookupRules(n, t, k, fl, &res)
+		if f.conf.Family == IPv6 && f.rules.Of(n).set.Load() == nil { // Linux: fib6_has_custom_rules
+			if errno = f.find(t.local, TableLocal, k, fl, &res); errno == syscall.EAGAIN {
+				errno = f.find(t.main, TableMain, k, fl, &res)
+			}
+		} else {
+			errno = f.lookupRules(n, t, k, fl, &res)
+		}
 	} else {
 		errno = f.find(t.main, TableMain, k, fl, &res)
 		if errno == syscall.EAGAIN {
@@ -164,6 +170,9 @@ var limited = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // addrType is AddrType by any table. Linux: __inet_dev_addr_type.
 func (f *FIB) addrType(n *netns.Net, table uint32, a netip.Addr) Type {
+	if f.conf.Family == IPv6 {
+		return f.addrType6(n, table, a)
+	}
 	if a.Is4() && a.IsUnspecified() || a == limited {
 		return Broadcast
 	}
@@ -178,6 +187,22 @@ func (f *FIB) addrType(n *netns.Net, table uint32, a netip.Addr) Type {
 	var fl Flow
 	var res Result
 	if f.find(t.get(table), table, k, &fl, &res) == 0 {
+		return res.Type
+	}
+	return Unicast
+}
+
+// addrType6 is addrType for IPv6, which has no broadcast: what no table knows is
+// Unicast.
+func (f *FIB) addrType6(n *netns.Net, table uint32, a netip.Addr) Type {
+	if a.IsMulticast() {
+		return Multicast
+	}
+	k, ok := keyOf(f.conf.Family, a)
+	t := f.homes.Of(n).tables.Load()
+	var fl Flow
+	var res Result
+	if ok && t != nil && f.find(t.get(table), table, k, &fl, &res) == 0 {
 		return res.Type
 	}
 	return Unicast

@@ -78,10 +78,15 @@ type rule struct {
 	target   int   // of Goto: where to go on; -1 unresolved
 }
 
-// stockRules are what every Net begins with. Linux: fib_default_rules_init.
-func stockRules() *ruleSet {
+// stockRules are what every Net begins with; IPv6 has no table default. Linux:
+// fib_default_rules_init, fib6_rules_net_init.
+func stockRules(f Family) *ruleSet {
 	s := &ruleSet{}
-	for i, table := range []uint32{TableLocal, TableMain, TableDefault} {
+	names := []uint32{TableLocal, TableMain, TableDefault}
+	if f == IPv6 {
+		names = names[:2]
+	}
+	for i, table := range names {
 		priority := []uint32{0, 0x7ffe, 0x7fff}[i]
 		s.rules = append(s.rules, rule{Rule: Rule{
 			Priority: priority, PrioritySet: true, Action: ToTable, Table: table, Proto: ProtoKernel,

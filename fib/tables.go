@@ -109,8 +109,7 @@ func (f *FIB) Exists(n *netns.Net, id uint32) bool {
 // CustomRules reports whether a Net's rules were ever changed.
 // Linux: fib4_has_custom_rules.
 func (f *FIB) CustomRules(n *netns.Net) bool {
-	t := f.homes.Of(n).tables.Load()
-	return t != nil && t.split
+	return f.rules.Of(n).set.Load() != nil
 }
 
 // only returns an edit that keeps the aliases of one table.
@@ -154,7 +153,7 @@ func (f *FIB) snapshot(n *netns.Net) *tables {
 	if t := f.homes.Of(n).tables.Load(); t != nil {
 		return t
 	}
-	return &tables{}
+	return &tables{split: f.conf.Family == IPv6}
 }
 
 // A Table is one routing table as it was at one moment: later changes do not
@@ -174,10 +173,15 @@ func (f *FIB) Table(n *netns.Net, id uint32) Table {
 func (f *FIB) Tables(n *netns.Net) []uint32 { return f.snapshot(n).ids() }
 
 // All yields the table's routes in the order of Linux's dump: by address, the
-// longer prefix first among those of one address, then by metric.
+// longer prefix first among those of one address (IPv6: a prefix behind all that
+// lie in it), then by metric.
 func (t Table) All() iter.Seq[Route] {
 	return func(yield func(Route) bool) {
-		t.trie.walk(func(c cell, a *alias) bool { return a.table != t.ID || yield(c.route(a)) })
+		walk := t.trie.walk
+		if t.Family == IPv6 {
+			walk = t.trie.walk6
+		}
+		walk(func(c cell, a *alias) bool { return a.table != t.ID || yield(c.route(a)) })
 	}
 }
 

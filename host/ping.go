@@ -24,11 +24,11 @@ type pinger struct {
 	h      *Host
 	n      *netns.Net
 	p      *lab.Ping
-	sock   *ipv4.Ping
+	sock   echoer
 	report func(lab.PingEvent)
 
 	mu  sync.Mutex
-	got []ipv4.PingEvent // what came back and is not told yet
+	got []came // what came back and is not told yet
 
 	res     lab.PingResult
 	seen    map[int]bool // replies, by sequence number
@@ -36,6 +36,18 @@ type pinger struct {
 	longest time.Duration
 	start   time.Duration
 	last    time.Duration // of the latest event
+}
+
+// An echoer is a ping's socket, of either family.
+type echoer interface {
+	Send(dst netip.Addr, seq uint16, size int, fill uint8) (src netip.Addr, err error)
+	Close()
+}
+
+// A came is what came back, of either family.
+type came struct {
+	ipv4.PingEvent
+	reply bool
 }
 
 // Ping implements [lab.Machine].
@@ -46,7 +58,11 @@ func (h *Host) Ping(net string, p *lab.Ping, report func(lab.PingEvent)) (lab.Pi
 	}
 	defer n.Put()
 	g := &pinger{h: h, n: n, p: p, report: report, seen: map[int]bool{}}
-	if err := g.open(); err != nil {
+	open := g.open
+	if p.Dst.Is6() {
+		open = g.open6
+	}
+	if err := open(); err != nil {
 		return g.res, err
 	}
 	defer g.sock.Close()
@@ -122,16 +138,21 @@ func (g *pinger) bound(o ipv4.PingOptions) error {
 
 // begin opens the socket and prints the headline.
 func (g *pinger) begin(o ipv4.PingOptions, src netip.Addr, broadcast bool) (err error) {
-	if g.sock, err = g.h.M.IPv4.OpenPing(g.n, o); err != nil {
+	sock, err := g.h.M.IPv4.OpenPing(g.n, o)
+	if err != nil {
 		return os.NewSyscallError("socket", bare(err))
 	}
-	g.sock.Event = func(e ipv4.PingEvent) {
-		g.mu.Lock()
-		g.got = append(g.got, e)
-		g.mu.Unlock()
-	}
+	sock.Event = func(e ipv4.PingEvent) { g.came(came{e, e.Type == wire.ICMPEchoReply}) }
+	g.sock = sock
 	g.report(lab.PingEvent{Kind: lab.PingStart, From: src, Broadcast: broadcast})
 	return nil
+}
+
+// came notes what came back; it runs on the worker that received.
+func (g *pinger) came(e came) {
+	g.mu.Lock()
+	g.got = append(g.got, e)
+	g.mu.Unlock()
 }
 
 // loop sends and waits as ping does. iputils: main_loop, pinger.
@@ -173,7 +194,7 @@ func (g *pinger) send() {
 	g.last = g.h.M.Sys.Now()
 	// Of other errors ping says nothing: it looks for them in the socket's
 	// error queue, where they are not. iputils: receive_error_msg.
-	if _, err := g.sock.Send(g.p.Dst, uint16(seq), g.p.Size, 0); errors.Is(err, syscall.EMSGSIZE) {
+	if _, err := g.sock.Send(g.p.Dst.WithZone(""), uint16(seq), g.p.Size, 0); errors.Is(err, syscall.EMSGSIZE) {
 		g.errors++
 		g.report(lab.PingEvent{Kind: lab.PingLocal, Seq: seq, Err: bare(err), Info: g.mtu()})
 	}
@@ -183,6 +204,13 @@ func (g *pinger) send() {
 func (g *pinger) mtu() uint32 {
 	w := g.h.M.Core.Enter()
 	defer w.Leave()
+	if g.p.Dst.Is6() {
+		rt, err := g.h.M.IPv6.Route(g.n, &fib.Flow{Dst: g.p.Dst.WithZone(""), Src: g.p.Source.WithZone("")})
+		if err != nil {
+			return 0
+		}
+		return uint32(rt.MTU)
+	}
 	rt, err := g.h.M.IPv4.Route(g.n, &fib.Flow{Dst: g.p.Dst, Src: g.p.Source})
 	if err != nil {
 		return 0
@@ -209,7 +237,7 @@ func (g *pinger) tell() {
 	for _, e := range got {
 		g.last = max(g.last, e.At)
 		seq := int(e.Seq)
-		if e.Type != wire.ICMPEchoReply {
+		if !e.reply {
 			g.errors++
 			g.report(lab.PingEvent{Kind: lab.PingError, From: e.From, Seq: seq, Type: e.Type, Code: e.Code, Info: e.Info})
 			continue

@@ -127,7 +127,7 @@ func (s *Inet) addrDown(dev *device, a *Addr) {
 	s.delRoutes(dev, a, nil)
 	if len(dev.Addrs()) == 0 {
 		s.FIB.DeviceDisabled(dev.dev.Net(), dev.dev)
-		s.Core.FlushNeighbours(dev.dev, true)
+		s.Core.FlushNeighbours(core.AFInet, dev.dev, true)
 	}
 }
 

@@ -54,7 +54,7 @@ func (m *machine) known(d *core.Device) string {
 			s = append(s, fmt.Sprintf("%v %v %#x", i.Addr, i.MAC, i.State))
 		}
 	}
-	m.core.FlushNeighbours(d, true)
+	m.core.FlushNeighbours(core.AFInet, d, true)
 	return strings.Join(s, ", ")
 }
 
@@ -230,7 +230,7 @@ func TestARPAnnounce(t *testing.T) {
 			if got, want := tap.arp(), fmt.Sprintf("1 %v %s > %v 10.0.0.9 to ff:ff:ff:ff:ff:ff", macO, want, zero); got != want {
 				t.Errorf("announce %s: %s, want %s", level, got, want)
 			}
-			m.core.FlushNeighbours(d, true)
+			m.core.FlushNeighbours(core.AFInet, d, true)
 		})
 	}
 }

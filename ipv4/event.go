@@ -35,19 +35,19 @@ func (s *Inet) event(e core.Event, d *core.Device) {
 	case core.EventDown:
 		if n.Alive() {
 			s.FIB.DeviceDown(n, d)
-			s.Core.FlushNeighbours(d, true)
+			s.Core.FlushNeighbours(core.AFInet, d, true)
 		}
 	case core.EventCarrier, core.EventChange:
 		s.FIB.DeviceCarrier(n, d, d.Carrier())
 		if !d.Carrier() && dev.on(confARPEvictNoCarrier) {
-			s.Core.FlushNeighbours(d, false)
+			s.Core.FlushNeighbours(core.AFInet, d, false)
 		}
 	case core.EventMTU:
 		if d.MTU() < minMTU {
 			s.detach(dev)
 		}
 	case core.EventAddr:
-		s.Core.FlushNeighbours(d, true)
+		s.Core.FlushNeighbours(core.AFInet, d, true)
 		s.announce(dev)
 	case core.EventName:
 		s.relabel(dev)
@@ -85,7 +85,7 @@ func (s *Inet) detach(dev *device) {
 		s.delRoutes(dev, a, nil)
 	}
 	s.FIB.DeviceGone(n, d)
-	s.Core.FlushNeighbours(d, true)
+	s.Core.FlushNeighbours(core.AFInet, d, true)
 	s.FIB.DevicesChanged(n)
 }
 

@@ -46,7 +46,7 @@ type Sysctl struct{ Key, Value string }
 // A Ping is a ping command.
 type Ping struct {
 	Host      string        // as written
-	Dst       netip.Addr    // Host
+	Dst       netip.Addr    // Host; a zone is a device of an IPv6 address on its link
 	Count     int           // -c; 0: until Deadline
 	Interval  time.Duration // -i
 	Timeout   time.Duration // -W: how long to wait for the last replies
@@ -60,12 +60,14 @@ type Ping struct {
 	PMTU      string        // -M: do, want or dont; "" is the system's choice
 	Broadcast bool          // -b
 	Quiet     bool          // -q
+
+	only uint8 // -4, -6: unix.AF_*
 }
 
 // A PingEvent is something that a ping sees.
 type PingEvent struct {
 	Kind PingEventKind
-	From netip.Addr    // who sent it; of PingStart the source address chosen
+	From netip.Addr    // who sent it, with a zone if it is on the link; of PingStart the source address chosen
 	Seq  int           // from 1
 	Size int           // of a reply: ICMP header and data
 	TTL  int           // of a reply

@@ -34,7 +34,7 @@ var norms = []norm{
 	{regexp.MustCompile(` qlen [0-9]+`), ""},
 	{regexp.MustCompile(`("txqlen": ?)[0-9]+`), "${1}0"},
 	// An ephemeral port is drawn at random, on each side from its own stream.
-	{regexp.MustCompile(`(from [0-9.]+:)(3276[89]|327[7-9][0-9]|32[89][0-9]{2}|3[3-9][0-9]{3}|[45][0-9]{4}|60[0-9]{3}) "`), `${1}EPHEMERAL "`},
+	{regexp.MustCompile(`(from (?:[0-9.]+|\[[0-9a-f:]+\]):)(3276[89]|327[7-9][0-9]|32[89][0-9]{2}|3[3-9][0-9]{3}|[45][0-9]{4}|60[0-9]{3}) "`), `${1}EPHEMERAL "`},
 }
 
 var macForm = regexp.MustCompile(`\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b`)

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const pingHelp = `
@@ -13,7 +15,8 @@ Usage
   ping [options] <destination>
 
 Options:
-  <destination>      IPv4 address
+  <destination>      IPv4 or IPv6 address, or IPv6-address%device
+  -4, -6             use that family
   -b                 allow pinging broadcast
   -c <count>         stop after <count> replies
   -i <interval>      seconds between sending each packet
@@ -59,8 +62,11 @@ func parsePing(a *args, net string) *Command {
 		ip = numbersAndDots(dst[0])
 		err = nil
 	}
-	if !ip.IsValid() || ip.Zone() != "" {
+	if !ip.IsValid() || ip.Is4In6() {
 		panic(usage(2, "ping: %s: Name or service not known\n", dst[0]))
+	}
+	if p.only != 0 && p.only != familyOf(ip) {
+		panic(usage(2, "ping: %s: Address family for hostname not supported\n", dst[0]))
 	}
 	p.Host, p.Dst = dst[0], ip
 	if p.Count == 0 && p.Deadline == 0 {
@@ -115,6 +121,10 @@ func (p *Ping) option(a *args, w string) string {
 
 func (p *Ping) set(c byte, v string) {
 	switch c {
+	case '4':
+		p.only = unix.AF_INET
+	case '6':
+		p.only = unix.AF_INET6
 	case 'b':
 		p.Broadcast = true
 	case 'q':

@@ -82,6 +82,9 @@ func (s *AddrShow) run(t *tool) int {
 		if !f.shows(addrs) {
 			continue
 		}
+		if f.Family == unix.AF_INET6 && f.Dev == "" {
+			l = sixLink(l)
+		}
 		p.openObject()
 		switch {
 		case o.Brief:
@@ -107,6 +110,18 @@ func (s *AddrShow) run(t *tool) int {
 		p.closeObject()
 	}
 	return t.flush(p)
+}
+
+// sixLink is a link as IPv6 lists it: without what IPv6 does not know.
+// Linux: inet6_fill_ifinfo.
+func sixLink(l *netlink.Link) *netlink.Link {
+	own := *l
+	own.Qdisc, own.Master = "", 0
+	own.Has &^= netlink.LinkGroup | netlink.LinkLinkNetns
+	if own.Link == own.Index {
+		own.Has &^= netlink.LinkLink
+	}
+	return &own
 }
 
 // printAddrStats is printStats behind addresses: a line's end is there already.

@@ -9,8 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"nsmodel/core/netlink"
 )
 
@@ -49,7 +47,7 @@ func (p *Ping) run(t *tool) int {
 // hasAddress reports whether an address is that device's.
 func (t *tool) hasAddress(dev string, a netip.Addr) bool {
 	index, _ := t.index(dev)
-	msgs, _ := t.dump(&netlink.Addr{Family: unix.AF_INET})
+	msgs, _ := t.dump(&netlink.Addr{Family: familyOf(a)})
 	for _, m := range msgs {
 		if m, ok := m.(*netlink.Addr); ok && m.Index == index && m.Local == a {
 			return true
@@ -117,6 +115,13 @@ func (p *Ping) event(t *tool, s *pingSums, e PingEvent) {
 		}
 		t.outf("\n")
 	case PingError:
+		if p.Dst.Is6() {
+			s.errors++
+			if !p.Quiet {
+				t.outf("From %s icmp_seq=%d %s\n", e.From, e.Seq, icmp6Text(e))
+			}
+			return
+		}
 		if e.Type == 5 {
 			if !p.Quiet {
 				t.outf("From %s: icmp_seq=%d %s\n", e.From, e.Seq, icmpText(e))
@@ -132,7 +137,9 @@ func (p *Ping) event(t *tool, s *pingSums, e PingEvent) {
 		if p.Quiet {
 			return
 		}
-		if errnoOf(e.Err) == syscall.EMSGSIZE {
+		if errnoOf(e.Err) == syscall.EMSGSIZE && p.Dst.Is6() {
+			t.failf(0, "ping: local error: message too long, mtu: %d\n", e.Info)
+		} else if errnoOf(e.Err) == syscall.EMSGSIZE {
 			t.failf(0, "ping: local error: message too long, mtu=%d\n", e.Info)
 		} else {
 			t.failf(0, "ping: sendmsg: %s\n", errText(e.Err))
@@ -145,6 +152,14 @@ func (p *Ping) start(t *tool, e PingEvent) {
 		t.failf(0, "WARNING: pinging broadcast address\n")
 	}
 	dst := p.Dst
+	if dst.Is6() {
+		t.outf("PING %s(%s) ", p.Host, dst)
+		if p.Dev != "" || p.Source.IsValid() {
+			t.outf("from %s %s: ", e.From, p.Dev)
+		}
+		t.outf("%d data bytes\n", p.Size)
+		return
+	}
 	if dst.IsUnspecified() {
 		dst = e.From // its socket is connected to its own address
 	}
@@ -224,4 +239,38 @@ func icmpText(e PingEvent) string {
 		return fmt.Sprintf("Parameter problem: pointer = %d", e.Info)
 	}
 	return fmt.Sprintf("Bad ICMP type: %d", e.Type)
+}
+
+var unreachable6 = [...]string{
+	"No route", "Administratively prohibited", "Beyond scope of source address", "Address unreachable", "Port unreachable",
+	"Source address failed ingress/egress policy", "Reject route to destination",
+}
+
+// icmp6Text says what an ICMPv6 error means, in ping's words. iputils:
+// print_icmp of ping6_common.c.
+func icmp6Text(e PingEvent) string {
+	switch e.Type {
+	case 1:
+		if int(e.Code) < len(unreachable6) {
+			return "Destination unreachable: " + unreachable6[e.Code]
+		}
+		return fmt.Sprintf("Destination unreachable: Unknown code %d", e.Code)
+	case 2:
+		return fmt.Sprintf("Packet too big: mtu=%d", e.Info)
+	case 3:
+		switch e.Code {
+		case 0:
+			return "Time exceeded: Hop limit"
+		case 1:
+			return "Time exceeded: Defragmentation failure"
+		}
+		return fmt.Sprintf("Time exceeded: code %d", e.Code)
+	case 4:
+		what := [...]string{"Wrong header field ", "Unknown header ", "Unknown option "}
+		if int(e.Code) < len(what) {
+			return fmt.Sprintf("Parameter problem: %sat %d", what[e.Code], e.Info)
+		}
+		return fmt.Sprintf("Parameter problem: code %d at %d", e.Code, e.Info)
+	}
+	return fmt.Sprintf("Unknown icmp type: %d", e.Type)
 }

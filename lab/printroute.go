@@ -144,7 +144,7 @@ func (t *tool) printRoute(p *printer, r *netlink.Route, f *RouteFilter) {
 	if r.PrefSrc.IsValid() && !f.PrefSrc.IsValid() {
 		p.str("prefsrc", "src %s ", r.PrefSrc.String())
 	}
-	if r.Priority != 0 && (get || f.Metric < 0) {
+	if (r.Priority != 0 || r.Family == unix.AF_INET6) && (get || f.Metric < 0) {
 		p.num("metric", "metric %d ", int64(r.Priority))
 	}
 	flags := r.Flags
@@ -180,6 +180,9 @@ func (t *tool) printRouteRest(p *printer, r *netlink.Route) {
 	printMetrics(p, r)
 	if r.IIF != 0 {
 		p.str("iif", "iif %s ", t.name(r.IIF))
+	}
+	if r.Has&netlink.RoutePref != 0 {
+		p.str("pref", "pref %s", [...]string{"medium", "high", "low", "low"}[r.Pref&3])
 	}
 	if len(r.Multipath) == 0 {
 		return

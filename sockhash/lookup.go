@@ -50,6 +50,9 @@ func (t *Table[S]) best(list []*Binding[S], f *Flow) *Binding[S] {
 // socket insists on, and that is so, makes it fit better.
 // Linux: compute_score, net/ipv4/udp.c.
 func (b *Binding[S]) score(f *Flow) int {
+	if b.Six != f.Six && (f.Six || b.V6Only || !b.Local.Wild()) {
+		return -1
+	}
 	s := 0
 	if b.Connected() {
 		if b.Remote != f.Remote && !b.Remote.Wild() || b.RemotePort != f.RemotePort {
@@ -98,7 +101,7 @@ func (t *Table[S]) member(list []*Binding[S], b *Binding[S], f *Flow) (found *Bi
 }
 
 func (b *Binding[S]) sameGroup(o *Binding[S]) bool {
-	return b.ReusePort && o.ReusePort && b.Dev == o.Dev && b.UID == o.UID
+	return b.ReusePort && o.ReusePort && b.Dev == o.Dev && b.UID == o.UID && b.Six == o.Six
 }
 
 // hash spreads flows over a group; it is keyed, since strangers choose the

@@ -60,6 +60,9 @@ type Binding[S any] struct {
 	Dev        int // index of the device it is bound to in its Net, or 0
 	ReuseAddr  bool
 	ReusePort  bool
+	// Six says that it is an IPv6 socket; one with the wildcard gets what IPv4
+	// brings, too, unless it is for V6Only.
+	Six, V6Only bool
 	// UID owns the socket: SO_REUSEPORT groups are of one owner.
 	UID uint32
 }
@@ -72,6 +75,7 @@ type Flow struct {
 	Local, Remote         Addr
 	LocalPort, RemotePort uint16
 	Dev                   int // index of the device it came in by
+	Six                   bool
 }
 
 // slot names a chain: all bindings of one local address and port.
@@ -181,6 +185,12 @@ func (o *Binding[S]) inWay(b *Binding[S]) bool {
 		return false
 	case o.Dev != 0 && b.Dev != 0 && o.Dev != b.Dev:
 		return false
+	case o.Six != b.Six: // Linux: inet_rcv_saddr_equal
+		six := o
+		if b.Six {
+			six = b
+		}
+		return !six.V6Only && six.Local.Wild()
 	}
 	return o.Local == b.Local || o.Local.Wild() || b.Local.Wild()
 }

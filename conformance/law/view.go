@@ -18,7 +18,7 @@ import (
 // B is "bridge" with it, E is what goes before another tool.
 var dumps = []string{
 	"X -s -s -d -j link", "X -s link", "X -d -j addr", "X -br addr",
-	"X -d -j route show table all", "X route", "X -d -j rule", "X rule",
+	"X -d -j route show table all", "X route", "X -d -j rule", "X rule", "X -6 rule", "X -6 route",
 	"X -s -j neigh show nud all", "X neigh", "X -j neigh show proxy",
 	"B -s -j fdb", "B fdb", "B -d -j link", "X -j netns list-id",
 	"E sysctl -a",

@@ -40,7 +40,10 @@ func HandleCore(r *Rtnetlink, s *core.Stack) error {
 		{Get, KindLink, unix.AF_UNSPEC, "link", h.getLink},
 		{New, KindNeigh, unix.AF_INET, "neigh", h.newNeigh},
 		{Del, KindNeigh, unix.AF_INET, "neigh", h.delNeigh},
-		{Get, KindNeigh, unix.AF_INET, "neigh", h.getNeigh},
+		{Get, KindNeigh, unix.AF_INET, "neigh", h.getNeigh4},
+		{New, KindNeigh, unix.AF_INET6, "neigh6", h.newNeigh},
+		{Del, KindNeigh, unix.AF_INET6, "neigh6", h.delNeigh},
+		{Get, KindNeigh, unix.AF_INET6, "neigh6", h.getNeigh6},
 		{New, KindNSID, unix.AF_UNSPEC, "netns", h.newNSID},
 		{Get, KindNSID, unix.AF_UNSPEC, "netns", h.getNSID},
 	} {

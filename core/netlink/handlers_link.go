@@ -348,7 +348,8 @@ func (h *rtcore) setFlags(d *core.Device, m *Link) error {
 		}
 	}
 	if changed&core.FlagNoARP != 0 {
-		h.core.FlushNeighbours(d, true) // Linux: arp_netdev_event
+		h.core.FlushNeighbours(core.AFInet, d, true)  // Linux: arp_netdev_event
+		h.core.FlushNeighbours(core.AFInet6, d, true) // Linux: ndisc_netdev_event
 	}
 	if changed&settable != 0 {
 		h.tellLink(New, d)

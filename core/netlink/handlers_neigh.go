@@ -17,7 +17,7 @@ func (h *rtcore) neighTarget(n *netns.Net, m *Neigh) (*core.Device, error) {
 	if !m.Dst.IsValid() {
 		return nil, Extack(syscall.EINVAL, "Network address not specified")
 	}
-	if !m.Dst.Is4() {
+	if m.Dst.Is4() != (m.Family != unix.AF_INET6) {
 		return nil, Extack(syscall.EINVAL, "Invalid network address")
 	}
 	if m.Index == 0 {
@@ -91,9 +91,19 @@ func (h *rtcore) delNeigh(n *netns.Net, req *Request) ([]Message, error) {
 	return nil, h.core.DeleteNeighbour(w, nb)
 }
 
+// getNeigh4 and getNeigh6 are getNeigh for one family. A dump of all families
+// asks both.
+func (h *rtcore) getNeigh4(n *netns.Net, req *Request) ([]Message, error) {
+	return h.getNeigh(n, req, false)
+}
+
+func (h *rtcore) getNeigh6(n *netns.Net, req *Request) ([]Message, error) {
+	return h.getNeigh(n, req, true)
+}
+
 // getNeigh is RTM_GETNEIGH; a dump shows the neighbours, or with NTF_PROXY the
 // proxy entries, of the device Index or of all. Linux: neigh_get, neigh_dump_info.
-func (h *rtcore) getNeigh(n *netns.Net, req *Request) (all []Message, err error) {
+func (h *rtcore) getNeigh(n *netns.Net, req *Request, six bool) (all []Message, err error) {
 	m := req.Msg.(*Neigh)
 	proxies := m.Flags&unix.NTF_PROXY != 0
 	if req.Flags&Dump == 0 {
@@ -115,14 +125,14 @@ func (h *rtcore) getNeigh(n *netns.Net, req *Request) (all []Message, err error)
 	}
 	if proxies {
 		for _, p := range h.core.Proxies(n) {
-			if m.Index == 0 || p.Dev != nil && p.Dev.Index() == m.Index {
+			if p.Addr.Is4() != six && (m.Index == 0 || p.Dev != nil && p.Dev.Index() == m.Index) {
 				all = append(all, proxyMessage(p))
 			}
 		}
 		return all, nil
 	}
 	for _, nb := range h.core.Neighbours(n) {
-		if nb.Addr().Is4() && (m.Index == 0 || nb.Dev().Index() == m.Index) {
+		if nb.Addr().Is4() != six && (m.Index == 0 || nb.Dev().Index() == m.Index) {
 			all = append(all, neighMessage(nb, h.core.Sys.Now()))
 		}
 	}
@@ -149,6 +159,9 @@ func neighMessage(nb *core.Neighbour, now time.Duration) *Neigh {
 
 func proxyMessage(p core.Proxy) *Neigh {
 	m := &Neigh{Family: unix.AF_INET, Flags: unix.NTF_PROXY, Type: unix.RTN_UNICAST, Dst: p.Addr}
+	if !p.Addr.Is4() {
+		m.Family = unix.AF_INET6
+	}
 	if p.Dev != nil {
 		m.Index = p.Dev.Index()
 	}

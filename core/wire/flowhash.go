@@ -27,3 +27,16 @@ func FlowHash4(seed uint32, proto uint8, src, dst [4]byte, sport, dport uint16) 
 	hi, lo = bits.Mul64(hi^lo^key, flowK0)
 	return uint32(hi ^ lo>>32)
 }
+
+// FlowHash6 is FlowHash4 for IPv6.
+func FlowHash6(seed uint32, proto uint8, src, dst [16]byte, sport, dport uint16) uint32 {
+	be := binary.BigEndian
+	key := (uint64(seed)<<8 | uint64(proto)) * flowK0
+	h := key
+	for _, v := range [...]uint64{be.Uint64(src[:8]), be.Uint64(src[8:]), be.Uint64(dst[:8]), be.Uint64(dst[8:]), uint64(sport)<<16 | uint64(dport)} {
+		hi, lo := bits.Mul64(h^v^flowK1, flowK2)
+		h = hi ^ lo
+	}
+	hi, lo := bits.Mul64(h^key, flowK0)
+	return uint32(hi ^ lo>>32)
+}

@@ -95,3 +95,25 @@ func (u UDP) FillChecksum4(src, dst [4]byte) {
 func (u UDP) FillPartial4(src, dst [4]byte) {
 	put16(u[6:8], Fold(PseudoSum4(src, dst, ProtoUDP, len(u))))
 }
+
+// ChecksumOK6 reports whether the checksum is right between two IPv6 addresses;
+// one of 0 is not, for over IPv6 there must be one (RFC 8200 section 8.1).
+func (u UDP) ChecksumOK6(src, dst [16]byte) bool {
+	return u.Checksum() != 0 && Fold(Sum(u, PseudoSum6(src, dst, ProtoUDP, len(u)))) == 0xffff
+}
+
+// FillChecksum6 computes the checksum between two IPv6 addresses; one that comes
+// to 0 is written as 0xffff.
+func (u UDP) FillChecksum6(src, dst [16]byte) {
+	u.FillPartial6(src, dst)
+	c := Checksum(u)
+	if c == 0 {
+		c = 0xffff
+	}
+	put16(u[6:8], c)
+}
+
+// FillPartial6 is FillPartial4 between two IPv6 addresses.
+func (u UDP) FillPartial6(src, dst [16]byte) {
+	put16(u[6:8], Fold(PseudoSum6(src, dst, ProtoUDP, len(u))))
+}

@@ -33,6 +33,7 @@ type Options struct {
 	Device    string // SO_BINDTODEVICE
 	RecvErr   bool   // IP_RECVERR: soft errors and those of unconnected sockets, too
 	DF        bool   // IP_MTU_DISCOVER = IP_PMTUDISC_DO
+	V6Only    bool   // IPV6_V6ONLY, of an IPv6 socket; net.ipv6.bindv6only for all
 	RcvBuf    int    // SO_RCVBUF as doubled by Linux; 0: DefaultBuffer
 	TTL, TOS  uint8  // IP_TTL (0: the Net's default), IP_TOS
 	Mark      uint32 // SO_MARK
@@ -45,7 +46,8 @@ type Conn struct {
 	// fixed
 	u   *UDP
 	n   *netns.Net
-	dev int // index of the device it is bound to, whatever has it now. Linux: sk_bound_dev_if
+	six bool // an IPv6 socket
+	dev int  // index of the device it is bound to, whatever has it now. Linux: sk_bound_dev_if
 
 	bindMu sync.Mutex // orders bind, connect and close
 
@@ -74,8 +76,12 @@ func (u *UDP) newConn(n *netns.Net) *Conn {
 }
 
 // socket makes a socket through the family's gate.
-func (u *UDP) socket(n *netns.Net, o Options) (*Conn, error) {
-	s, err := u.stack.Socket(n, core.AFInet, ipv4.SockDgram, ipv4.ProtoUDP)
+func (u *UDP) socket(n *netns.Net, o Options, six bool) (*Conn, error) {
+	family := core.AFInet
+	if six {
+		family = core.AFInet6
+	}
+	s, err := u.stack.Socket(n, family, ipv4.SockDgram, ipv4.ProtoUDP)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +92,10 @@ func (u *UDP) socket(n *netns.Net, o Options) (*Conn, error) {
 	if o.RcvBuf <= 0 {
 		o.RcvBuf = DefaultBuffer
 	}
-	c.opts = o
+	if six {
+		o.V6Only = o.V6Only || u.six.Conf(n).BindV6Only.Load() != 0
+	}
+	c.opts, c.six = o, six
 	if o.Device != "" {
 		d := u.stack.Device(n, o.Device)
 		if d == nil {
@@ -101,7 +110,7 @@ func (u *UDP) socket(n *netns.Net, o Options) (*Conn, error) {
 // port 0 any free port. Errors: EADDRNOTAVAIL for an address that n does not
 // have, EADDRINUSE, EAFNOSUPPORT, ENODEV.
 func (u *UDP) Listen(n *netns.Net, laddr netip.AddrPort, o Options) (*Conn, error) {
-	c, err := u.socket(n, o)
+	c, err := u.socket(n, o, isSix(laddr.Addr()))
 	if err == nil {
 		err = c.bind(laddr)
 	}
@@ -114,7 +123,7 @@ func (u *UDP) Listen(n *netns.Net, laddr netip.AddrPort, o Options) (*Conn, erro
 // Dial makes a socket in n, bound to laddr, which may be zero, and connected to
 // raddr. Errors: those of Listen, and those of a route to raddr.
 func (u *UDP) Dial(n *netns.Net, laddr, raddr netip.AddrPort, o Options) (*Conn, error) {
-	c, err := u.socket(n, o)
+	c, err := u.socket(n, o, isSix(raddr.Addr()))
 	if err != nil {
 		return nil, opError("dial", raddr, err)
 	}
@@ -152,13 +161,20 @@ func (c *Conn) bind(laddr netip.AddrPort) error {
 	}
 	a := laddr.Addr()
 	if !a.IsValid() {
-		a = netip.IPv4Unspecified()
+		if a = netip.IPv4Unspecified(); c.six {
+			a = netip.IPv6Unspecified()
+		}
 	}
-	if a = a.Unmap(); !a.Is4() {
+	if a = a.Unmap(); a.Is6() != c.six {
 		return syscall.EAFNOSUPPORT
 	}
 	var source netip.Addr // stays the device's to choose, if a is a group's
-	if !a.IsUnspecified() && !a.IsMulticast() {
+	if c.six {
+		var err error
+		if a, source, err = c.source6(a); err != nil {
+			return err
+		}
+	} else if !a.IsUnspecified() && !a.IsMulticast() {
 		switch c.u.ip.AddrType(c.n, a.As4()) {
 		case fib.Local:
 			source = a
@@ -194,7 +210,8 @@ func (c *Conn) local() (source netip.Addr, port uint16) {
 }
 
 func (c *Conn) newBinding(a netip.Addr, port uint16) *sockhash.Binding[*Conn] {
-	b := &sockhash.Binding[*Conn]{Sock: c, Local: sockhash.AddrOf(a), Port: port, ReuseAddr: c.opts.ReuseAddr, ReusePort: c.opts.ReusePort, Dev: c.dev}
+	b := &sockhash.Binding[*Conn]{Sock: c, Local: sockhash.AddrOf(a), Port: port, ReuseAddr: c.opts.ReuseAddr, ReusePort: c.opts.ReusePort, Dev: c.dev,
+		Six: c.six, V6Only: c.opts.V6Only}
 	return b
 }
 
@@ -209,7 +226,7 @@ func (c *Conn) file(b *sockhash.Binding[*Conn]) error {
 // connect gives the socket its peer. Linux: __ip4_datagram_connect.
 func (c *Conn) connect(raddr netip.AddrPort) error {
 	raddr = netip.AddrPortFrom(raddr.Addr().Unmap(), raddr.Port())
-	if !raddr.Addr().Is4() {
+	if !raddr.Addr().IsValid() || raddr.Addr().Is6() != c.six {
 		return syscall.EAFNOSUPPORT
 	}
 	if err := c.bind(netip.AddrPort{}); err != nil {
@@ -221,12 +238,22 @@ func (c *Conn) connect(raddr netip.AddrPort) error {
 	if !c.n.Alive() {
 		return syscall.ENETDOWN
 	}
-	rt, err := c.route(raddr, src, port)
-	if err != nil {
-		return err
-	}
-	if rt.Broadcast && !c.opts.Broadcast {
-		return syscall.EACCES
+	var from netip.Addr
+	if c.six {
+		rt, err := c.route6(raddr, src, port)
+		if err != nil {
+			return err
+		}
+		from = rt.Src
+	} else {
+		rt, err := c.route(raddr, src, port)
+		if err != nil {
+			return err
+		}
+		if rt.Broadcast && !c.opts.Broadcast {
+			return syscall.EACCES
+		}
+		from = rt.Src
 	}
 	c.bindMu.Lock()
 	defer c.bindMu.Unlock()
@@ -236,9 +263,9 @@ func (c *Conn) connect(raddr netip.AddrPort) error {
 	old := c.binding
 	next := *old
 	if next.Local.Wild() {
-		next.Local = sockhash.AddrOf(rt.Src)
+		next.Local = sockhash.AddrOf(from)
 	}
-	next.Remote, next.RemotePort = sockhash.AddrOf(raddr.Addr()), raddr.Port()
+	next.Remote, next.RemotePort = sockhash.AddrOf(raddr.Addr().WithZone("")), raddr.Port()
 	if err := c.u.table.Rebind(c.n, old, &next); err != nil {
 		return err
 	}
@@ -246,10 +273,10 @@ func (c *Conn) connect(raddr netip.AddrPort) error {
 	defer c.mu.Unlock()
 	c.binding, c.raddr = &next, raddr
 	if c.laddr.Addr().IsUnspecified() {
-		c.laddr = netip.AddrPortFrom(rt.Src, c.laddr.Port())
+		c.laddr = netip.AddrPortFrom(from, c.laddr.Port())
 	}
 	if !c.source.IsValid() {
-		c.source = rt.Src
+		c.source = from
 	}
 	return nil
 }
@@ -262,7 +289,7 @@ func (c *Conn) route(to netip.AddrPort, src netip.Addr, port uint16) (ipv4.Route
 
 // enqueue gives the socket a datagram. ENOBUFS if its buffer is full,
 // net.ErrClosed if nobody will read it. Linux: udp_queue_rcv_skb.
-func (c *Conn) enqueue(p *core.Packet, src, _ [4]byte, h wire.UDP) error {
+func (c *Conn) enqueue(p *core.Packet, src netip.Addr, h wire.UDP) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -272,7 +299,7 @@ func (c *Conn) enqueue(p *core.Packet, src, _ [4]byte, h wire.UDP) error {
 		c.dropped++
 		return syscall.ENOBUFS
 	}
-	c.q.push(datagram{from: netip.AddrPortFrom(netip.AddrFrom4(src), h.SrcPort()), dev: device(p)}, h.Payload())
+	c.q.push(datagram{from: netip.AddrPortFrom(src, h.SrcPort()), dev: device(p)}, h.Payload())
 	c.ready.Signal()
 	return nil
 }

@@ -105,7 +105,7 @@ func (c *Conn) send(b []byte, to netip.AddrPort) error {
 		return syscall.EMSGSIZE
 	case !to.Addr().IsValid():
 		return syscall.EDESTADDRREQ
-	case !to.Addr().Is4():
+	case to.Addr().Is6() && !c.six, to.Addr().Is4() && c.six && c.opts.V6Only:
 		return syscall.EAFNOSUPPORT
 	case to.Port() == 0:
 		return syscall.EINVAL
@@ -121,6 +121,12 @@ func (c *Conn) send(b []byte, to netip.AddrPort) error {
 	defer w.Leave()
 	if !c.n.Alive() {
 		return syscall.ENETDOWN
+	}
+	if to.Addr().Is6() {
+		return c.send6(w, b, src, port, to)
+	}
+	if c.six { // of a socket of both families
+		src = netip.Addr{}
 	}
 	rt, err := c.route(to, src, port)
 	if err != nil {

@@ -1,13 +1,15 @@
-// Package udp is UDP (RFC 768) over IPv4, with sockets that are a
+// Package udp is UDP (RFC 768) over IPv4 and IPv6, with sockets that are a
 // [net.PacketConn] and a [net.Conn].
 package udp
 
 import (
+	"net/netip"
 	"syscall"
 
 	"nsmodel/core"
 	"nsmodel/core/wire"
 	"nsmodel/ipv4"
+	"nsmodel/ipv6"
 	"nsmodel/netns"
 	"nsmodel/sockhash"
 )
@@ -21,6 +23,7 @@ type Config struct {
 // A UDP is UDP on one machine. Linux: struct udp_table, udp_prot.
 type UDP struct {
 	ip    *ipv4.Inet
+	six   *ipv6.Inet // nil on a machine without
 	stack *core.Stack
 	table *sockhash.Table[*Conn]
 	open  *netns.Cell[openConns]
@@ -66,7 +69,7 @@ func (u *UDP) receive(w *core.Worker, p *core.Packet, ip wire.IPv4) {
 		f.Dev = d.Index()
 	}
 	if ipv4.Broadcast(p) {
-		if u.deliverAll(w, p, ip, h, &f) {
+		if u.deliverAll(w, p, ip.Src(), h, &f) {
 			return
 		}
 		w.Drop(p, core.NoSocket)
@@ -78,11 +81,11 @@ func (u *UDP) receive(w *core.Worker, p *core.Packet, ip wire.IPv4) {
 		w.Drop(p, core.NoSocket)
 		return
 	}
-	u.deliver(w, p, c, src, dst, h)
+	u.deliver(w, p, c, ip.Src(), h)
 }
 
-func (u *UDP) deliver(w *core.Worker, p *core.Packet, c *Conn, src, dst [4]byte, h wire.UDP) {
-	switch c.enqueue(p, src, dst, h) {
+func (u *UDP) deliver(w *core.Worker, p *core.Packet, c *Conn, src netip.Addr, h wire.UDP) {
+	switch c.enqueue(p, src, h) {
 	case nil:
 		w.Deliver(p)
 	case syscall.ENOBUFS:
@@ -95,10 +98,10 @@ func (u *UDP) deliver(w *core.Worker, p *core.Packet, c *Conn, src, dst [4]byte,
 // deliverAll gives every socket that the datagram is for a copy of it, and
 // reports false, with p untouched, if there is none. Linux:
 // __udp4_lib_mcast_deliver.
-func (u *UDP) deliverAll(w *core.Worker, p *core.Packet, ip wire.IPv4, h wire.UDP, f *sockhash.Flow) bool {
+func (u *UDP) deliverAll(w *core.Worker, p *core.Packet, src netip.Addr, h wire.UDP, f *sockhash.Flow) bool {
 	var errno error = syscall.ENOENT
 	u.table.Each(p.Net(), f, func(c *Conn) bool {
-		if e := c.enqueue(p, ip.Src4(), ip.Dst4(), h); e == nil || errno != nil {
+		if e := c.enqueue(p, src, h); e == nil || errno != nil {
 			errno = e
 		}
 		return true

@@ -1,0 +1,108 @@
+package ipv6
+
+import (
+	"sync/atomic"
+
+	"nsmodel/core"
+	"nsmodel/netns"
+)
+
+// Conf are the tunables of one Net, net.ipv6.*, without those per device.
+// Writers hold rtnl; anybody reads. Linux: struct netns_ipv6.
+type Conf struct {
+	all, dflt atomic.Pointer[devConf] // net.ipv6.conf.{all,default}.*
+
+	NonlocalBind  atomic.Int32 // ip_nonlocal_bind
+	BindV6Only    atomic.Int32 // bindv6only
+	EchoIgnoreAll atomic.Int32 // icmp.echo_ignore_all
+	EchoIgnoreMc  atomic.Int32 // icmp.echo_ignore_multicast
+	EchoIgnoreAny atomic.Int32 // icmp.echo_ignore_anycast
+	ICMPRatelimit atomic.Int32 // icmp.ratelimit, in ms between errors to one peer
+	FwmarkReflect atomic.Int32 // fwmark_reflect
+	MinAdvMSS     atomic.Int32 // route.min_adv_mss, kept for who will need it
+	gcThresh      [3]atomic.Int32
+	neighDefaults atomic.Pointer[core.NeighParms] // neigh.default; nil: Linux's
+}
+
+// Forward reports whether the Net as a whole routes. Linux: devconf_all's
+// forwarding.
+func (c *Conf) Forward() bool { return c.all.Load().v[confForwarding] != 0 }
+
+// newConf returns what Nets begin with, for n or (nil) as the default.
+func (s *Inet) newConf(*netns.Net) *Conf {
+	c := new(Conf)
+	c.all.Store(s.all)
+	c.dflt.Store(s.dflt)
+	c.ICMPRatelimit.Store(100)
+	c.MinAdvMSS.Store(1220)
+	for i, v := range [3]int32{128, 512, 1024} {
+		c.gcThresh[i].Store(v)
+	}
+	return c
+}
+
+// A confKey is a tunable that every device has. Linux: enum DEVCONF_*.
+type confKey uint8
+
+const (
+	confForwarding confKey = iota
+	confHopLimit
+	confMTU
+	confDADTransmits
+	confAcceptDAD
+	confDisable
+	confAddrGenMode
+	confNDiscNotify
+	confProxyNDP
+	confAcceptRedirects
+	confDropUnicastInL2Multicast
+	confDropUnsolicitedNA
+	confIgnoreRoutesWithLinkdown
+	numConf
+)
+
+// confNames are the names below net.ipv6.conf.DEV.
+var confNames = [numConf]string{
+	"forwarding", "hop_limit", "mtu", "dad_transmits", "accept_dad", "disable_ipv6", "addr_gen_mode", "ndisc_notify",
+	"proxy_ndp", "accept_redirects", "drop_unicast_in_l2_multicast", "drop_unsolicited_na", "ignore_routes_with_linkdown",
+}
+
+// A devConf are the tunables of one device, or of all, or of devices to come.
+// It is published, never patched; who never wrote shares one with others. Unlike
+// IPv4's, what conf.all says counts for a device in a few cases only: else all
+// is a way to write to every device. Linux: struct ipv6_devconf.
+type devConf struct {
+	v [numConf]int32
+}
+
+// builtins returns the compiled-in values. Linux: ipv6_devconf and
+// ipv6_devconf_dflt.
+func builtins(enabled bool) (all, dflt *devConf) {
+	all = &devConf{v: [numConf]int32{confHopLimit: 64, confMTU: minMTU, confDADTransmits: 1, confAcceptRedirects: 1}}
+	if !enabled {
+		all.v[confDisable] = 1
+	}
+	own := *all
+	own.v[confAcceptDAD] = 1
+	return all, &own
+}
+
+// Values of addr_gen_mode. Linux: enum in6_addr_gen_mode.
+const (
+	genEUI64 = 0
+	genNone  = 1
+)
+
+// Conf returns the tunables of n, to be read.
+func (s *Inet) Conf(n *netns.Net) *Conf { return s.conf.Of(n) }
+
+// either reports whether conf.all or the device says k.
+func (s *Inet) either(dev *device, k confKey) bool {
+	return dev.on(k) || s.conf.Of(dev.dev.Net()).all.Load().v[k] != 0
+}
+
+// Forwarding reports whether packets that arrive at d may be forwarded.
+func (s *Inet) Forwarding(d *core.Device) bool {
+	dev := s.devs.Of(d)
+	return dev != nil && dev.on(confForwarding)
+}

@@ -1,0 +1,181 @@
+package ipv6
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"nsmodel/core"
+	"nsmodel/core/netlink"
+	"nsmodel/core/wire"
+)
+
+// minMTU is the least MTU by which IPv6 works (RFC 8200 section 5).
+const minMTU = wire.IPv6MinMTU
+
+// event is told of what happens to devices; under rtnl. Linux: addrconf_notify,
+// with ndisc_netdev_event's part.
+func (s *Inet) event(e core.Event, d *core.Device) {
+	dev := s.devs.Of(d)
+	if dev == nil {
+		if e == core.EventRegister || e == core.EventMTU && d.MTU() >= minMTU && d.Listed() {
+			if dev = s.attach(d); dev != nil && d.Up() {
+				s.deviceUp(dev)
+			}
+		}
+		return
+	}
+	n := d.Net()
+	switch e {
+	case core.EventUnregister:
+		s.detach(dev)
+	case core.EventUp, core.EventCarrier, core.EventChange:
+		s.deviceUp(dev)
+		if e != core.EventUp {
+			mu := s.lock(n)
+			s.FIB.DeviceCarrier(n, d, d.Carrier())
+			mu.Unlock()
+			if !d.Carrier() {
+				s.Core.FlushNeighbours(core.AFInet6, d, false)
+			}
+		}
+	case core.EventDown:
+		s.deviceDown(dev)
+	case core.EventMTU:
+		if d.MTU() < minMTU {
+			s.detach(dev)
+			return
+		}
+		own := *dev.own.Load()
+		own.v[confMTU] = int32(d.MTU())
+		dev.own.Store(&own)
+	case core.EventAddr:
+		s.Core.FlushNeighbours(core.AFInet6, d, true)
+		s.announce(dev)
+	case core.EventName:
+		mu := s.lock(n)
+		s.FIB.DevicesChanged(n)
+		mu.Unlock()
+	}
+}
+
+// attach makes d speak IPv6, or be ready to. Linux: ipv6_add_dev.
+func (s *Inet) attach(d *core.Device) *device {
+	if d.MTU() < minMTU {
+		return nil
+	}
+	n := d.Net()
+	dev := &device{dev: d}
+	own := s.conf.Of(n).dflt.Load()
+	if own.v[confMTU] != int32(d.MTU()) {
+		c := *own
+		c.v[confMTU] = int32(d.MTU())
+		own = &c
+	}
+	dev.own.Store(own)
+	s.devs.Set(d, dev)
+	mu := s.lock(n)
+	defer mu.Unlock()
+	dev.join(allNodesIf)
+	dev.join(allNodes)
+	if dev.on(confForwarding) {
+		dev.joinRouters(dev.join)
+	}
+	s.FIB.DevicesChanged(n)
+	return dev
+}
+
+// joinRouters applies join or leave to the groups of routers.
+func (dev *device) joinRouters(how func([16]byte)) {
+	for _, g := range [][16]byte{allRouters, allRoutersIf, siteRouters} {
+		how(g)
+	}
+}
+
+// detach ends IPv6 at a device. In a dying Net the addresses and routes go with
+// its tables. Linux: addrconf_ifdown with unregister.
+func (s *Inet) detach(dev *device) {
+	d := dev.dev
+	n := d.Net()
+	s.deviceDown(dev)
+	s.devs.Set(d, nil)
+	if !n.Alive() {
+		return
+	}
+	mu := s.lock(n)
+	defer mu.Unlock()
+	s.FIB.DeviceGone(n, d)
+	s.FIB.DevicesChanged(n)
+}
+
+// deviceUp gives a device that has come up, or that may speak IPv6 at last, the
+// addresses that it has by itself, and begins with what waited for the link.
+// Linux: addrconf_notify for NETDEV_UP and NETDEV_CHANGE.
+func (s *Inet) deviceUp(dev *device) {
+	d := dev.dev
+	if !d.Up() || dev.on(confDisable) || !d.Net().Alive() {
+		return
+	}
+	mu := s.lock(d.Net())
+	defer mu.Unlock()
+	if !dev.ready.Load() {
+		s.FIB.DeviceUp(d.Net(), d)
+		for _, a := range dev.Addrs() { // what was added while the device was down
+			s.addPrefixRoute(dev, a)
+		}
+	}
+	if !d.Carrier() {
+		return
+	}
+	if !dev.ready.Load() {
+		dev.ready.Store(true)
+		switch {
+		case dev.loopback():
+			s.initLoopback(dev)
+		case d.Hardware() == 1:
+			s.addMulticastRoute(dev)
+			s.addLinkLocal(dev)
+		}
+	}
+	for _, a := range dev.Addrs() {
+		s.startDAD(dev, a)
+	}
+}
+
+// initLoopback gives lo its address. Linux: init_loopback.
+func (s *Inet) initLoopback(dev *device) {
+	_ = s.insertAddr(dev, &Addr{Dev: dev.dev, Local: netip.IPv6Loopback(), Bits: 128, Flags: unix.IFA_F_PERMANENT,
+		Valid: netlink.Forever, Preferred: netlink.Forever}, insertKernel) // EEXIST: it has stayed
+}
+
+// addLinkLocal gives dev the link-local address that its hardware address makes
+// (RFC 4291 section 2.5.6). Linux: addrconf_addr_gen, addrconf_add_linklocal.
+func (s *Inet) addLinkLocal(dev *device) {
+	if dev.own.Load().v[confAddrGenMode] != genEUI64 || dev.dev.Addr().IsZero() {
+		return
+	}
+	b := [16]byte{0xfe, 0x80}
+	id := dev.dev.Addr().EUI64()
+	copy(b[8:], id[:])
+	_ = s.insertAddr(dev, &Addr{Dev: dev.dev, Local: netip.AddrFrom16(b), Bits: 64, Flags: unix.IFA_F_PERMANENT | unix.IFA_F_TENTATIVE,
+		Valid: netlink.Forever, Preferred: netlink.Forever}, insertKernel) // EEXIST: somebody has added it
+}
+
+// deviceDown takes a device's addresses, routes and neighbours away: it went
+// down, or IPv6 was disabled there. Linux: addrconf_ifdown.
+func (s *Inet) deviceDown(dev *device) {
+	d := dev.dev
+	n := d.Net()
+	dev.ready.Store(false)
+	if !n.Alive() { // they go with its tables
+		dev.publish(nil)
+		return
+	}
+	mu := s.lock(n)
+	for list := dev.Addrs(); len(list) > 0; list = dev.Addrs() {
+		s.removeAddr(dev, list[0])
+	}
+	s.FIB.DeviceDown(n, d)
+	mu.Unlock()
+	s.Core.FlushNeighbours(core.AFInet6, d, true)
+}

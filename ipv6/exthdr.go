@@ -1,0 +1,138 @@
+package ipv6
+
+import (
+	"nsmodel/core"
+	"nsmodel/core/wire"
+)
+
+// Limits on the options of one header. Linux: IP6_DEFAULT_MAX_HBH_OPTS_CNT and
+// IP6_DEFAULT_MAX_DST_OPTS_CNT; RFC 2460 appendix B has the reason for the other.
+const (
+	maxOptions = 8
+	maxPadding = 7 // octets in a row
+)
+
+// hopByHop looks at the options for every router on the way; false if it had to
+// drop p. Linux: ipv6_parse_hopopts.
+func (s *Inet) hopByHop(w *core.Worker, p *core.Packet, ip wire.IPv6) bool {
+	e := ip.EachExt()
+	if !e.Next() {
+		w.Drop(p, core.BadIPHeader)
+		return false
+	}
+	if !s.options(w, p, e.Bytes(), e.Offset(), func(kind uint8, data []byte) (known, ok bool) {
+		if kind == wire.TLVRouterAlert {
+			p.Opts[optFlags] |= flagRouterAlert
+			return true, len(data) == 2
+		}
+		return false, true
+	}) {
+		return false
+	}
+	p.Opts[optNext] = uint16(e.Offset())
+	return true
+}
+
+// options walks the options of a header that starts at off; false if it had to
+// drop p. What the upper two bits of an unknown option ask for is done (RFC 8200
+// section 4.2). Linux: ip6_parse_tlv.
+func (s *Inet) options(w *core.Worker, p *core.Packet, ext []byte, off int, take func(kind uint8, data []byte) (known, ok bool)) bool {
+	padding, count := 0, 0
+	o := wire.EachTLV(ext)
+	for o.Next() {
+		switch kind := o.Kind(); kind {
+		case wire.TLVPad1, wire.TLVPadN:
+			padding++
+			if kind == wire.TLVPadN {
+				padding += 1 + len(o.Data())
+			}
+			zero := true
+			for _, c := range o.Data() {
+				zero = zero && c == 0
+			}
+			if padding > maxPadding || !zero {
+				w.Drop(p, core.BadIPHeader)
+				return false
+			}
+		default:
+			padding = 0
+			count++
+			known, ok := take(kind, o.Data())
+			if known && ok && count <= maxOptions {
+				continue
+			}
+			if known || count > maxOptions || kind>>6 == 1 {
+				w.Drop(p, core.BadIPHeader)
+				return false
+			}
+			if kind>>6 == 0 { // skip it
+				continue
+			}
+			if kind>>6 == 2 || p.Type == core.ToHost {
+				s.paramProblem(w, p, wire.ICMP6UnknownOption, off+o.Offset())
+			}
+			w.Drop(p, core.BadIPHeader)
+			return false
+		}
+	}
+	if !o.OK() {
+		w.Drop(p, core.BadIPHeader)
+		return false
+	}
+	return true
+}
+
+// headers looks at the extension headers of a datagram that is for this Net, and
+// returns its transport and where that starts; not ok if it had to end p.
+// Linux: ip6_protocol_deliver_rcu with the handlers of exthdrs.c.
+func (s *Inet) headers(w *core.Worker, p *core.Packet, ip wire.IPv6) (proto uint8, off int, ok bool) {
+	e := ip.EachExt()
+	first := true
+	for e.Next() {
+		ok := false
+		switch e.Kind() {
+		case wire.ProtoHopByHop:
+			ok = first // it was looked at when it came
+			if !ok {
+				s.paramProblem(w, p, wire.ICMP6UnknownNext, int(p.Opts[optNext]))
+				w.Drop(p, core.NoProtocol)
+			}
+		case wire.ProtoDestOpts:
+			ok = s.options(w, p, e.Bytes(), e.Offset(), func(uint8, []byte) (bool, bool) { return false, true })
+		case wire.ProtoRouting:
+			ok = s.routing(w, p, e.Bytes(), e.Offset())
+		case wire.ProtoFragment: // reassembly is not modelled yet
+			w.Drop(p, core.FragmentBad)
+		default: // AH: there is no IPsec
+			s.paramProblem(w, p, wire.ICMP6UnknownNext, int(p.Opts[optNext]))
+			w.Drop(p, core.NoProtocol)
+		}
+		if !ok {
+			return 0, 0, false
+		}
+		p.Opts[optNext] = uint16(e.Offset())
+		first = false
+	}
+	proto, off, ok = e.Rest()
+	if !ok {
+		w.Drop(p, core.HeaderTooShort)
+	}
+	return proto, off, ok
+}
+
+// routing looks at a routing header. One that has been gone through to its end
+// is passed over; no type is followed further: of type 0 RFC 5095 forbids it,
+// others are not modelled. Linux: ipv6_rthdr_rcv.
+func (s *Inet) routing(w *core.Worker, p *core.Packet, ext []byte, off int) bool {
+	const typeAt, leftAt = 2, 3
+	switch {
+	case p.Opts[optFlags]&flagMulticast != 0 || p.Type != core.ToHost:
+		w.Drop(p, core.BadIPHeader)
+	case ext[leftAt] == 0:
+		return true
+	default:
+		s.paramProblem(w, p, wire.ICMP6BadHeader, off+typeAt)
+		w.Drop(p, core.BadIPHeader)
+	}
+	return false
+}

@@ -1,0 +1,60 @@
+package ipv6
+
+import (
+	"fmt"
+	"syscall"
+
+	"nsmodel/core"
+	"nsmodel/netns"
+)
+
+// Socket types and protocols with Linux's values.
+const (
+	SockDgram = 2
+
+	ProtoUDP    = 17
+	ProtoICMPv6 = 58
+)
+
+// Sockets are the socket types of AF_INET6, which transports register.
+// Linux: inetsw6 and inet6_family_ops, net/ipv6/af_inet6.c.
+type Sockets struct {
+	types []socketType
+}
+
+type socketType struct {
+	typ, proto int
+	create     func(n *netns.Net) (any, error)
+}
+
+// NewSockets registers AF_INET6 with s, before its boot.
+func NewSockets(s *core.Stack) (*Sockets, error) {
+	k := new(Sockets)
+	if err := s.HandleFamily(core.AFInet6, k.create); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// Handle lets create make sockets of a type and protocol.
+// Linux: inet6_register_protosw.
+func (k *Sockets) Handle(typ, proto int, create func(n *netns.Net) (any, error)) {
+	k.types = append(k.types, socketType{typ, proto, create})
+}
+
+// create makes a socket: ESOCKTNOSUPPORT for a type that nobody has built,
+// EPROTONOSUPPORT for a protocol that the type does not have.
+// Linux: inet6_create.
+func (k *Sockets) create(n *netns.Net, typ, proto int) (any, error) {
+	errno := syscall.ESOCKTNOSUPPORT
+	for _, t := range k.types {
+		if t.typ != typ {
+			continue
+		}
+		if proto == 0 || proto == t.proto {
+			return t.create(n)
+		}
+		errno = syscall.EPROTONOSUPPORT
+	}
+	return nil, fmt.Errorf("socket: AF_INET6 type %d protocol %d: %w", typ, proto, errno)
+}

@@ -1,0 +1,88 @@
+package ipv6
+
+import (
+	"time"
+
+	"nsmodel/core"
+	"nsmodel/core/wire"
+	"nsmodel/fib"
+	"nsmodel/netns"
+)
+
+// SendICMP sends an ICMP error about a packet, which it does not take: its IP
+// header is at L3. info is the second word of the ICMP header. Nothing is sent
+// about what RFC 4443 section 2.4 (e) excepts, nor beyond the Net's rates.
+// Linux: icmp6_send.
+func (s *Inet) SendICMP(w *core.Worker, about *core.Packet, typ, code uint8, info uint32) {
+	n := about.Net()
+	ip, ok := wire.ParseIPv6(about.L3())
+	if !ok || n == nil || !mayComplain(about, ip, typ, code) {
+		return
+	}
+	now := w.Now()
+	rates := &s.path.nets.Own(n).rates
+	// Path MTU discovery must not starve. Linux: icmpv6_ratemask.
+	limited := typ != wire.ICMP6PacketTooBig
+	fromLoop := about.Dev != nil && about.Dev.Flags()&core.FlagLoopback != 0
+	if limited && !fromLoop && !rates.allowNet(now) {
+		return
+	}
+	fl := fib.Flow{Dst: ip.Src(), Mark: s.replyMark(about), Proto: wire.ProtoICMPv6}
+	if isOurs(about) && about.Opts[optFlags]&flagOutput == 0 {
+		fl.Src = ip.Dst()
+	}
+	if about.Dev != nil && needsDevice(fl.Dst) && !fl.Dst.IsLoopback() {
+		fl.Oif = s.linkOf(about, ip, fl.Dst)
+	}
+	rt, err := s.Route(n, &fl)
+	if err != nil || limited && !fromLoop && !s.icmpAllowPeer(n, &rt, rates, now) {
+		return
+	}
+	room := min(rt.MTU, minMTU) - wire.IPv6Len - wire.ICMPLen
+	q := w.NewPacket(n, wire.ICMPLen+min(len(ip), room))
+	copy(q.Bytes()[wire.ICMPLen:], ip)
+	wire.PutICMPv6(q.Bytes(), typ, code, info, rt.Src.As16(), rt.Dst.As16())
+	_ = s.Send(w, q, &rt, &SendOptions{Proto: wire.ProtoICMPv6, Mark: fl.Mark})
+}
+
+// mayComplain reports whether an error may be sent about a packet at all.
+// Linux: the head of icmp6_send, is_ineligible.
+func mayComplain(about *core.Packet, ip wire.IPv6, typ, code uint8) bool {
+	src, dst := ip.Src16(), ip.Dst16()
+	group := dst[0] == 0xff || about.Type != core.ToHost && (about.Type != core.Outgoing || about.Opts[optFlags]&flagOutput == 0)
+	if group && typ != wire.ICMP6PacketTooBig && (typ != wire.ICMP6ParamProblem || code != wire.ICMP6UnknownOption) {
+		return false
+	}
+	if src == [16]byte{} || src[0] == 0xff {
+		return false
+	}
+	proto, off, ok := ip.Transport()
+	if !ok { // a later fragment, or broken
+		return false
+	}
+	if proto == wire.ProtoICMPv6 {
+		return len(ip) > off && ip[off] >= wire.ICMP6Echo && ip[off] != wire.ICMP6Redirect
+	}
+	return true
+}
+
+// paramProblem is SendICMP about an octet of the header. Linux: icmpv6_param_prob.
+func (s *Inet) paramProblem(w *core.Worker, about *core.Packet, code uint8, at int) {
+	s.SendICMP(w, about, wire.ICMP6ParamProblem, code, uint32(at))
+}
+
+// icmpAllowPeer reports whether one more error may go by rt, and counts it. A
+// route to more than one host lets more of them pass. Linux: icmpv6_xrlim_allow.
+func (s *Inet) icmpAllowPeer(n *netns.Net, rt *Route, rates *rates, now time.Duration) bool {
+	if rt.Dev.Flags()&core.FlagLoopback == 0 {
+		every := time.Duration(s.conf.Of(n).ICMPRatelimit.Load()) * time.Millisecond
+		if bits := rt.Prefix().Bits(); bits < 128 {
+			every >>= (128 - bits) >> 5
+		}
+		if !rates.allowPeer(rt.Dst.As16(), every, now) {
+			return false
+		}
+	}
+	rates.consume(n)
+	return true
+}

@@ -1,0 +1,137 @@
+// Package ipv6 is net/ipv6 without its transports: reception, routing, output,
+// forwarding, addresses, neighbour discovery, ICMPv6 and the tunables these
+// need, each per Net. It is the twin of package ipv4: the same files and the same
+// order in them where the protocols allow it. Transports register downwards with
+// [Inet.Handle].
+//
+// What IPv4 does under rtnl alone IPv6 also does from timers: an address becomes
+// ours when nobody has objected for a while. So a Net has a lock of its own for
+// its addresses, groups and routes, taken behind rtnl; nobody waits for a grace
+// period with it. Linux: idev->lock and tb6_lock.
+package ipv6
+
+import (
+	"sync"
+
+	"nsmodel/core"
+	"nsmodel/core/netlink"
+	"nsmodel/core/sysctl"
+	"nsmodel/core/wire"
+	"nsmodel/fib"
+	"nsmodel/netfilter"
+	"nsmodel/netns"
+)
+
+// A Config says where IPv6's state stands. The zero value is Linux's defaults,
+// but that IPv6 is disabled.
+type Config struct {
+	Addrs   netns.Placement // addresses; default Replicated
+	FIB     netns.Placement // routing tables; default Replicated
+	Rules   netns.Placement // policy rules; default Replicated
+	Sysctls netns.Placement // tunables; default Replicated
+	// Enabled lets devices speak IPv6 from the start. Else every Net begins with
+	// net.ipv6.conf.all.disable_ipv6 and default.disable_ipv6 at 1, as Linux
+	// does with the module's parameter disable_ipv6=1.
+	Enabled bool
+}
+
+// An Inet is IPv6 on one machine.
+type Inet struct {
+	// fixed once the machine is wired
+	Core    *core.Stack
+	FIB     *fib.FIB
+	Hooks   *netfilter.Hooks
+	Sysctl  *sysctl.Registry
+	Netlink *netlink.Rtnetlink
+	protos  [256]*protocol
+
+	conf  *netns.Cell[Conf]               // net.ipv6.*
+	devs  core.DevSlot[device]            // what IPv6 keeps at a device
+	addrs *netns.Table[[16]byte, []*Addr] // who has an address; the lists are immutable. Linux: inet6_addr_lst
+	path  pathState                       // of the packet's way
+
+	// what Nets begin with; constant
+	all, dflt *devConf
+	parms     core.NeighParms
+}
+
+// A Protocol is a transport. Linux: struct inet6_protocol.
+type Protocol struct {
+	Number uint8
+	// Receive takes p: its data starts at the transport header, p.L3 at the IP
+	// header, which was checked.
+	Receive func(w *core.Worker, p *core.Packet, ip wire.IPv6)
+	// Error tells of an ICMP error about a packet that this Net sent: quoted is
+	// what was quoted of it, upper what of that is the transport's. It does not
+	// take p, the ICMP packet. Nil for a transport that does not care.
+	Error func(w *core.Worker, p *core.Packet, quoted wire.IPv6, upper []byte, e ICMPError)
+}
+
+// An ICMPError is what an ICMP error says. Linux: the arguments of err_handler.
+type ICMPError struct {
+	Type, Code uint8
+	Info       uint32   // MTU of packet too big, pointer of parameter problem
+	From       [16]byte // who sent it
+}
+
+// New builds IPv6 on s; everything that registers with it must do so before the
+// machine boots. Errors: ENOENT for an entry point without a row in the table
+// of gates, EEXIST for one that is taken.
+func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlink.Rtnetlink, c Config) (*Inet, error) {
+	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl, devs: core.NewDevSlot[device](1), parms: core.DefaultNeighParms()}
+	in.parms.Locktime = 0
+	in.all, in.dflt = builtins(c.Enabled)
+	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls} {
+		if *p == netns.Default {
+			*p = netns.Replicated
+		}
+	}
+	in.conf = netns.NewCell(s.Sys, "ipv6-sysctl", c.Sysctls, in.newConf)
+	in.addrs = netns.NewTable[[16]byte, []*Addr](s.Sys, "ipv6-addr", c.Addrs, netns.Keyed[[16]byte]())
+	in.FIB = fib.New(s.Sys, fib.Config{
+		Family: fib.IPv6, FIB: c.FIB, Rules: c.Rules,
+		Up: (*core.Device).Up, Carrier: (*core.Device).Carrier,
+		Index: in.indexOf, IgnoreLinkDown: in.ignoreLinkDown, Disabled: in.disabled,
+	})
+	in.FIB.OnChange, in.FIB.OnRuleChange = in.tellRoute, in.tellRule
+	netns.Attend(s.Sys, "ipv6", nil, nil, in.FIB.FlushNet)
+	s.HandleNeigh(in.neighOps())
+	for _, register := range []func() error{
+		in.initPath,
+		func() error { return s.HandleProtocol(wire.EtherTypeIPv6, in.Receive) },
+		func() error { return s.HandleEvents("ipv6", in.event) },
+		in.initSysctl,
+		in.initNetlink,
+	} {
+		if err := register(); err != nil {
+			return nil, err
+		}
+	}
+	return in, nil
+}
+
+// lock takes n's lock for changes to its addresses, groups and routes, and
+// returns what lets it go.
+func (s *Inet) lock(n *netns.Net) *sync.Mutex {
+	mu := &s.path.nets.Own(n).config
+	mu.Lock()
+	return mu
+}
+
+func (s *Inet) indexOf(n *netns.Net, name string) int32 {
+	if d := s.Core.Device(n, name); d != nil {
+		return int32(d.Index())
+	}
+	return 0
+}
+
+func (s *Inet) ignoreLinkDown(d *core.Device) bool {
+	dev := s.devs.Of(d)
+	return dev != nil && s.either(dev, confIgnoreRoutesWithLinkdown)
+}
+
+// disabled reports whether d does not speak IPv6.
+func (s *Inet) disabled(d *core.Device) bool {
+	dev := s.devs.Of(d)
+	return dev == nil || dev.on(confDisable)
+}
