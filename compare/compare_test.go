@@ -14,7 +14,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	linux.Probe()
 	Main()
 	linux.Probe()
 	os.Exit(m.Run())
@@ -142,7 +141,7 @@ func TestPlaced(t *testing.T) {
 	for k, v := range map[Key]float64{{"f", Model, Tagged, 1}: 500, {"f", Model, Replicated, 1}: 100, {"f", Kernel, Tagged, 1}: 1500, {"f", Kernel, Replicated, 1}: 1000} {
 		d.put(k, v)
 	}
-	e := &Experiment{Pairs: []Pair{{Figure: "f", Above: Point{Tagged, 1}, Below: Point{Replicated, 1}}, {Figure: "g"}}}
+	e := &Experiment{Pairs: []Pair{{Figure: "f", Lower: true, Above: Point{Tagged, 1}, Below: Point{Replicated, 1}}, {Figure: "g"}}}
 	ps := e.Predictions(d)
 	if p := ps[0]; math.Abs(p.Placed-1.4) > 1e-9 || math.Abs(p.PlacedOff()-(1-1.4/1.5)) > 1e-9 || p.Model.Median != 5 {
 		t.Errorf("%+v", p)

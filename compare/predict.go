@@ -14,7 +14,7 @@ type Prediction struct {
 	// than Below cost the kernel what it costs the model, in the figure's unit:
 	// the model's difference, on what the kernel takes for Below. A ratio alone
 	// says as much of what stands around a table as of the table. NaN if not
-	// measured.
+	// measured, or if it is no cost that is compared.
 	Placed float64
 }
 
@@ -24,6 +24,9 @@ func (e *Experiment) Predictions(d *Data) (all []Prediction) {
 		at := func(side string, pt Point) Key { return Key{p.Figure, side, pt.Series, pt.X} }
 		q := Prediction{Pair: p, Model: d.Ratio(at(Model, p.Above), at(Model, p.Below)), Kernel: d.Ratio(at(Kernel, p.Above), at(Kernel, p.Below))}
 		q.Placed = 1 + (d.Stat(at(Model, p.Above)).Median-d.Stat(at(Model, p.Below)).Median)/d.Stat(at(Kernel, p.Below)).Median
+		if !p.Lower {
+			q.Placed = math.NaN() // rates do not add up
+		}
 		all = append(all, q)
 	}
 	return all
@@ -62,7 +65,9 @@ func (p Prediction) String() string {
 	if p.Off() <= 0.25 {
 		size = "size within 25 %"
 	}
-	size += fmt.Sprintf("; the model's difference on the kernel's base x%s", short(p.Placed))
+	if !math.IsNaN(p.Placed) {
+		size += fmt.Sprintf("; the model's difference on the kernel's base x%s", short(p.Placed))
+	}
 	text := fmt.Sprintf("%s: model %v, kernel %v: %s, %s", p.Name, p.Model, p.Kernel, verdict, size)
 	if p.Cause != "" && (!p.SameSign() || p.Off() > 0.25) {
 		text += ". " + p.Cause

@@ -64,8 +64,8 @@ func TestCurve(t *testing.T) {
 // nobody was left to be looked at.
 func TestBacklog(t *testing.T) {
 	ms := time.Millisecond
-	b := &backlog{at: []time.Duration{5 * ms, 20 * ms, 24 * ms, 60 * ms, 110 * ms}, dead: []int{1, 8, 2, 5, 3}, ended: 100 * ms, back: 130 * ms}
-	want := map[int]float64{10: 10, 25: 80, 50: 20, 75: 50, 100: 50, 125: 50, 150: 0, 200: 0, 300: 0}
+	b := &backlog{at: []time.Duration{5 * ms, 20 * ms, 24 * ms, 60 * ms, 110 * ms}, dead: []int{1, 8, 2, 5, -3}, ended: 100 * ms, back: 130 * ms}
+	want := map[int]float64{10: 10, 25: 80, 50: 20, 75: 50, 100: 50, 125: 50, 150: 0, 200: 0, 300: 0, 500: 0}
 	got := b.values(10)
 	for i, x := range stormTimes() {
 		if got[i] != want[x] {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -200,7 +201,7 @@ func sizeOf(p compare.Prediction) string {
 // placed tells what the model's difference comes to on the kernel's base.
 func placed(p compare.Prediction) string {
 	switch {
-	case !p.Measured():
+	case !p.Measured() || math.IsNaN(p.Placed):
 		return ""
 	case p.PlacedOff() <= goodSize:
 		return fmt.Sprintf("x%s: within 25 %%", digits(p.Placed))

@@ -334,6 +334,9 @@ func TestNumbers(t *testing.T) {
 			t.Errorf("number(%v) = %s, want %s", v, got, want)
 		}
 	}
+	if got := number(math.Copysign(0, -1)); got != "0" {
+		t.Errorf("-0 is %s", got)
+	}
 	for v, want := range map[float64]string{0: "0", 6.9724: "6.97", 329.1: "329", 21484.3: "21,484", 0.001234: "0.00123"} {
 		if got := digits(v); got != want {
 			t.Errorf("digits(%v) = %s, want %s", v, got, want)
