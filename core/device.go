@@ -95,6 +95,8 @@ type Device struct {
 	hooks atomic.Pointer[hooks]   // nil on most devices
 	ext   atomic.Pointer[shelves] // nil until a protocol keeps something here
 
+	groups atomic.Pointer[[]HardwareGroup] // written under Stack.groupMu; nil: none
+
 	// under rtnl
 	master *Device
 	other  *Device // that it stands on, or its peer
