@@ -38,6 +38,7 @@ func DefaultGates() []GateRow {
 		{Layer: LayerProtocol, Entry: "0x0800", Open: true, Why: "IPv4: every table it meets is keyed by Net"},
 		{Layer: LayerProtocol, Entry: "0x0806", Open: true, Why: "ARP: neighbours are keyed by Net and device"},
 		{Layer: LayerTransport, Entry: "1", Open: true, Why: "ICMP: answers from the packet's own Net"},
+		{Layer: LayerTransport, Entry: "2", Open: true, Why: "IGMP: groups are the device's, reports its Net's"},
 		{Layer: LayerTransport, Entry: "17", Open: true, Why: "UDP: the socket table is keyed by Net"},
 		{Layer: LayerNotifier, Entry: "ipv4", Open: true, Why: "addresses and routes belong to the device's Net"},
 		{Layer: LayerNotifier, Entry: "link", Open: true, Why: "ports and peers belong to the device's Net"},

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"nsmodel/core"
+	"nsmodel/core/wire"
 	"nsmodel/netns"
 )
 
@@ -58,6 +59,9 @@ func (s *Inet) initPath(c Config) error {
 	s.path.nets = netns.NewCell(sys, "ipv4-path", netns.Replicated, func(n *netns.Net) *pathNet { return &pathNet{net: n} })
 	s.path.frags = netns.NewTable[fragKey, *fragQueue](sys, "ipv4-frag", c.Frags, netns.Keyed[fragKey]())
 	netns.Attend(sys, "ipv4-path-exit", nil, s.pathPreExit, s.pathExit)
+	if err := s.Handle(Protocol{Number: wire.ProtoIGMP, Receive: s.igmpReceive}); err != nil {
+		return err
+	}
 	return s.Handle(Protocol{Number: 1, Receive: s.icmpReceive, Error: s.pingError})
 }
 
