@@ -47,6 +47,7 @@ func DefaultGates() []GateRow {
 		{Layer: LayerNetlink, Entry: "link", Open: true, Why: "devices are looked up in the caller's Net"},
 		{Layer: LayerNetlink, Entry: "neigh", Open: true, Why: "neighbours are keyed by Net"},
 		{Layer: LayerNetlink, Entry: "netns", Open: true, Why: "names of namespaces"},
+		{Layer: LayerNetlink, Entry: "maddr", Open: true, Why: "groups are the device's"},
 		{Layer: LayerNetlink, Entry: "addr", Open: true, Why: "addresses are keyed by Net"},
 		{Layer: LayerNetlink, Entry: "route", Open: true, Why: "a FIB per Net"},
 		{Layer: LayerNetlink, Entry: "rule", Open: true, Why: "rules per Net"},

@@ -1,12 +1,15 @@
 package ipv4
 
 import (
-	"bytes"
+	"net/netip"
 	"slices"
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nsmodel/core"
+	"nsmodel/core/netlink"
 	"nsmodel/core/wire"
 	"nsmodel/netns"
 )
@@ -380,6 +383,20 @@ func (s *Inet) Groups(d *core.Device) (list []DeviceGroup) {
 	return list
 }
 
+// doDumpMulticast is RTM_GETMULTICAST. Linux: inet_dump_ifmcaddr.
+func (s *Inet) doDumpMulticast(n *netns.Net, req *netlink.Request) (all []netlink.Message, err error) {
+	index := req.Msg.(*netlink.Multicast).Index
+	for _, d := range s.Core.Devices(n) {
+		if index != 0 && d.Index() != index {
+			continue
+		}
+		for _, g := range s.Groups(d) {
+			all = append(all, &netlink.Multicast{Family: unix.AF_INET, Index: d.Index(), Group: netip.AddrFrom4(g.Addr), Users: g.Users})
+		}
+	}
+	return all, nil
+}
+
 // addSources adds users' wishes to a group's filter; delta says that the user has
 // spoken of its mode before. ESRCH if the device is not in the group.
 // Linux: ip_mc_add_src.
@@ -450,7 +467,7 @@ func (st *igmpState) delSources(addr [4]byte, mode FilterMode, list [][4]byte, d
 }
 
 func (g *group) source(a [4]byte) int {
-	return slices.IndexFunc(g.sources, func(f *source) bool { return bytes.Equal(f.addr[:], a[:]) })
+	return slices.IndexFunc(g.sources, func(f *source) bool { return f.addr == a })
 }
 
 // turned sees to it that a change of mode is told, which tells of all sources.

@@ -41,6 +41,9 @@ func HandleCore(r *Rtnetlink, s *core.Stack) error {
 		{New, KindNeigh, unix.AF_INET, "neigh", h.newNeigh},
 		{Del, KindNeigh, unix.AF_INET, "neigh", h.delNeigh},
 		{Get, KindNeigh, unix.AF_INET, "neigh", h.getNeigh},
+		{New, KindMulticast, unix.AF_PACKET, "maddr", h.setMulticast},
+		{Del, KindMulticast, unix.AF_PACKET, "maddr", h.setMulticast},
+		{Get, KindMulticast, unix.AF_PACKET, "maddr", h.getMulticast},
 		{New, KindNSID, unix.AF_UNSPEC, "netns", h.newNSID},
 		{Get, KindNSID, unix.AF_UNSPEC, "netns", h.getNSID},
 	} {

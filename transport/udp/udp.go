@@ -97,7 +97,11 @@ func (u *UDP) deliver(w *core.Worker, p *core.Packet, c *Conn, src, dst [4]byte,
 // __udp4_lib_mcast_deliver.
 func (u *UDP) deliverAll(w *core.Worker, p *core.Packet, ip wire.IPv4, h wire.UDP, f *sockhash.Flow) bool {
 	var errno error = syscall.ENOENT
+	group := dst4IsGroup(ip.Dst4())
 	u.table.Each(p.Net(), f, func(c *Conn) bool {
+		if group && !c.takes(ip, f.Dev) {
+			return true
+		}
 		if e := c.enqueue(p, ip.Src4(), ip.Dst4(), h); e == nil || errno != nil {
 			errno = e
 		}
