@@ -40,10 +40,10 @@ var floors = map[string]int{
 	"nsmodel/lab":                              55,
 	"nsmodel/live":                             55,
 	"nsmodel/host":                             57,
-	"nsmodel/bench":                            60,
 	"nsmodel/bench/stage":                      58,
-	"nsmodel/compare":                          62,
+	"nsmodel/bench":                            60,
 	"nsmodel/conformance":                      60,
+	"nsmodel/compare":                          62,
 	"nsmodel/conformance/explore":              62,
 	"nsmodel/conformance/explore/scene":        62,
 	"nsmodel/conformance/law":                  62,
@@ -52,6 +52,7 @@ var floors = map[string]int{
 	"nsmodel/conformance/explore/explorer":     63,
 	"nsmodel/conformance/mutant":               65,
 	"nsmodel/conformance/mutant/trial":         65,
+	"nsmodel/cmd/nsmodel/report":               68,
 	"nsmodel/cmd/nsmodel":                      70,
 }
 

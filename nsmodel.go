@@ -52,6 +52,10 @@ type Config struct {
 	// Linux, and 1 a new namespace's IPv4 device settings are copied from the
 	// initial one's present values; with 2 they are the compiled-in ones.
 	DevconfInheritInitNet int
+	// HostLimits makes the limits on neighbours and on fragments count all
+	// namespaces together, as Linux's once did: what one fills is full for all. It
+	// is there to be measured; law 2 fails with it.
+	HostLimits bool
 	// Gates are rows for the table of gates, beside those of
 	// [core.DefaultGates], for what Extend registers.
 	Gates []core.GateRow
@@ -85,8 +89,8 @@ func New(c Config) (*Machine, error) {
 	}
 	m := &Machine{places: c.Place.resolve(), budget: max(1, c.Budget)}
 	p := &m.places
-	m.Sys = netns.New(netns.Config{Seed: c.Seed, Walk: c.Walk, Unmixed: c.Unmixed, Collide: c.Collide, Buckets: c.Buckets})                               // floor 0
-	m.Core = core.New(m.Sys, core.Config{Devices: p.Devices, MIB: p.MIB, Neigh: p.Neigh, Gates: c.Gates, DevconfInheritInitNet: c.DevconfInheritInitNet}) // floor 1
+	m.Sys = netns.New(netns.Config{Seed: c.Seed, Walk: c.Walk, Unmixed: c.Unmixed, Collide: c.Collide, Buckets: c.Buckets})                                                         // floor 0
+	m.Core = core.New(m.Sys, core.Config{Devices: p.Devices, MIB: p.MIB, Neigh: p.Neigh, Gates: c.Gates, DevconfInheritInitNet: c.DevconfInheritInitNet, HostLimits: c.HostLimits}) // floor 1
 	for range max(1, c.Workers) {
 		m.Core.NewWorker()
 	}
@@ -95,7 +99,7 @@ func New(c Config) (*Machine, error) {
 	m.Hooks = netfilter.New(m.Core, p.Hooks)           // floor 2
 	var err error
 	if m.IPv4, err = ipv4.New(m.Core, m.Hooks, m.Sysctl, m.Netlink, ipv4.Config{ // floor 3
-		Addrs: p.Addrs, FIB: p.FIB, Rules: p.Rules, Sysctls: p.Sysctls, Frags: p.Frags}); err != nil {
+		Addrs: p.Addrs, FIB: p.FIB, Rules: p.Rules, Sysctls: p.Sysctls, Frags: p.Frags, HostLimits: c.HostLimits}); err != nil {
 		return nil, fmt.Errorf("nsmodel: ipv4: %w", err)
 	}
 	if m.Sockets, err = ipv4.NewSockets(m.Core); err != nil {

@@ -26,18 +26,28 @@ func clock(id int32) time.Duration {
 
 // A Computer is where figures were taken.
 type Computer struct {
-	CPU    string
-	Cores  int
-	Kernel string
-	Go     string
+	CPU      string
+	Cores    int
+	Memory   uint64 // bytes; 0 if unknown
+	Kernel   string
+	Go       string
+	Governor string // of the first CPU's clock, "" where there is none to be seen
 
-	start      time.Time
-	busy, ours time.Duration
+	start             time.Time
+	busy, steal, ours time.Duration
 }
 
 // ThisComputer describes it, and starts to watch what others do on it.
 func ThisComputer() *Computer {
-	c := &Computer{CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version(), start: time.Now(), busy: busyTime(), ours: ProcessTime()}
+	c := &Computer{CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version(), start: time.Now(), ours: ourTime()}
+	c.busy, c.steal = busyTime()
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) == nil {
+		c.Memory = uint64(info.Totalram) * uint64(info.Unit)
+	}
+	if b, err := os.ReadFile("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"); err == nil {
+		c.Governor = strings.TrimSpace(string(b))
+	}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		c.Kernel = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
@@ -54,11 +64,41 @@ func (c *Computer) String() string {
 // the kernel on nobody's account; figures taken at more than a few hundredths
 // are worth less.
 func (c *Computer) Foreign() float64 {
+	busy, _ := busyTime()
+	return c.share(busy - c.busy - (ourTime() - c.ours))
+}
+
+// Steal returns how many CPUs the host of a virtual machine has kept from it
+// since ThisComputer.
+func (c *Computer) Steal() float64 {
+	_, steal := busyTime()
+	return c.share(steal - c.steal)
+}
+
+func (c *Computer) share(d time.Duration) float64 {
 	wall := time.Since(c.start)
 	if wall <= 0 {
 		return 0
 	}
-	return max(0, float64(busyTime()-c.busy-(ProcessTime()-c.ours))/float64(wall))
+	return max(0, float64(d)/float64(wall))
+}
+
+// LoadAverage returns how many tasks ran or waited over the last minute, 0 if
+// that cannot be had. Linux: man 5 proc, /proc/loadavg.
+func LoadAverage() (load float64) {
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		_, _ = fmt.Sscan(string(b), &load)
+	}
+	return load
+}
+
+// ourTime is what this process and its children that have ended have used.
+func ourTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_CHILDREN, &u) != nil {
+		return ProcessTime()
+	}
+	return ProcessTime() + time.Duration(u.Utime.Nano()+u.Stime.Nano())
 }
 
 func cpuModel() string {
@@ -73,18 +113,20 @@ func cpuModel() string {
 	return runtime.GOARCH
 }
 
-// busyTime returns for how long all CPUs together have not been idle since boot.
+// busyTime returns for how long all CPUs together have not been idle since boot,
+// and for how long the host has kept them from running.
 // Linux: man 5 proc, /proc/stat, in hundredths of a second.
-func busyTime() time.Duration {
+func busyTime() (busy, steal time.Duration) {
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	var user, nice, system, idle, wait, irq, soft uint64
-	if _, err := fmt.Sscanf(string(b), "cpu %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &wait, &irq, &soft); err != nil {
-		return 0
+	var user, nice, system, idle, wait, irq, soft, stolen uint64
+	if _, err := fmt.Sscanf(string(b), "cpu %d %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &wait, &irq, &soft, &stolen); err != nil {
+		return 0, 0
 	}
-	return time.Duration(user+nice+system+irq+soft) * 10 * time.Millisecond
+	const tick = 10 * time.Millisecond
+	return time.Duration(user+nice+system+irq+soft) * tick, time.Duration(stolen) * tick
 }
 
 // ResidentBytes returns how much memory the process has.

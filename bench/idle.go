@@ -74,11 +74,18 @@ func loopbacksUp(m *nsmodel.Machine) error {
 
 // memory returns the heap in use and the process's memory when all garbage is gone.
 func memory() (heap, resident uint64) {
+	m := Rest()
+	return m.HeapInuse, ResidentBytes()
+}
+
+// Rest has the collector take all garbage away, gives what is free back to the
+// kernel, and returns the runtime's books. Two rounds: what a pool or a finalizer
+// kept survives the first.
+func Rest() (m runtime.MemStats) {
 	runtime.GC()
 	debug.FreeOSMemory()
-	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return m.HeapInuse, ResidentBytes()
+	return m
 }
 
 func createStand(r *Rig, where netns.Placement, batch int) (*stand, error) {

@@ -3,7 +3,6 @@ package bench
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"nsmodel/bench/stage"
 	"nsmodel/core/link/afpacket"
 	"nsmodel/internal/linux"
-	"nsmodel/internal/rtnl"
 	"nsmodel/netns"
 )
 
@@ -39,20 +37,12 @@ func nicCases(s Sizes, where netns.Placement) []Case {
 	return []Case{bare, one, two}
 }
 
-// A nicRig is two cables: one end of each is a NIC for the model, the other is
-// in a kernel namespace without anybody.
+// A nicRig is two cables with a sender at the far end of the first.
 type nicRig struct {
-	far    *rtnl.Namespace
-	near   *rtnl.Conn
+	*stage.Cables
 	sender *afpacket.Socket
 	slice  time.Duration
 }
-
-// The NICs, the far ends of their cables, and the NICs' addresses.
-const (
-	nicIn, nicOut = "bench-in", "bench-out"
-	farIn, farOut = "far-in", "far-out"
-)
 
 // nicStand opens a stand that forwards by what start starts; the function that
 // start returns ends it.
@@ -89,29 +79,11 @@ func (r *Rig) nicStand(start func(*nicRig) (stop func() error, err error)) (*sta
 
 // lay makes the cables.
 func (nr *nicRig) lay() (err error) {
-	if nr.far, err = rtnl.NewNamespace(); err != nil {
+	if nr.Cables, err = stage.LayCables(nil); err != nil {
 		return err
 	}
-	if nr.near, err = rtnl.Dial(); err != nil {
-		return err
-	}
-	far, err := nr.far.Dial()
-	if err != nil {
-		return err
-	}
-	defer far.Close()
-	for i, ends := range [][2]string{{nicIn, farIn}, {nicOut, farOut}} {
-		near, other := ends[0], ends[1]
-		err := errors.Join(
-			nr.near.AddVeth(near, other, nr.far),
-			nr.near.SetMAC(near, net.HardwareAddr{2, 0, 0, 0, byte(i + 1), 1}),
-			nr.near.SetUp(near), far.SetUp(other))
-		if err != nil {
-			return err
-		}
-	}
-	return nr.far.Do(func() (err error) {
-		nr.sender, err = afpacket.Open(afpacket.Config{Interface: farIn, Blocks: 1})
+	return nr.Far.Do(func() (err error) {
+		nr.sender, err = afpacket.Open(afpacket.Config{Interface: stage.FarIn, Blocks: 1})
 		return err
 	})
 }
@@ -120,13 +92,8 @@ func (nr *nicRig) close() {
 	if nr.sender != nil {
 		nr.sender.Close()
 	}
-	if nr.near != nil {
-		nr.near.DelLink(nicIn) // it goes with the namespaces at the latest
-		nr.near.DelLink(nicOut)
-		nr.near.Close()
-	}
-	if nr.far != nil {
-		nr.far.Close()
+	if nr.Cables != nil {
+		nr.Cables.Close()
 	}
 }
 
@@ -176,7 +143,7 @@ func (nr *nicRig) measure(start func(*nicRig) (func() error, error)) (f flow, er
 
 // look reads all the counters.
 func (nr *nicRig) look(s *sender) (f flow, err error) {
-	f.got, err = nr.received(farOut)
+	f.got, err = nr.received(stage.FarOut)
 	f.wall = time.Duration(time.Now().UnixNano())
 	f.sent, f.sender = s.sent.Load(), time.Duration(s.cpu.Load())
 	f.rest = ProcessTime() - f.sender
@@ -185,7 +152,7 @@ func (nr *nicRig) look(s *sender) (f flow, err error) {
 
 // received returns how many frames an interface of the far namespace has received.
 func (nr *nicRig) received(name string) (frames uint64, err error) {
-	err = nr.far.Do(func() error {
+	err = nr.Far.Do(func() error {
 		b, err := os.ReadFile("/proc/thread-self/net/dev")
 		if err != nil {
 			return err

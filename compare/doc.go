@@ -8,7 +8,9 @@
 // A ratio is the median of the rounds' ratios, with an interval; where that
 // interval holds 1 the answer is "no difference seen", however far apart two
 // medians may lie. Raw samples go to a file as they are taken, so that a run that
-// was interrupted goes on where it stopped, and anybody can draw other plots.
+// was interrupted goes on where it stopped, and anybody can draw other plots. A
+// [Store] knows of each experiment the scale, the commit and the computer that
+// its samples come from, and refuses to mix them.
 //
 // Times are CPU time of the thread that did the work unless a figure says
 // otherwise: on a busy computer a wall clock measures the neighbours.

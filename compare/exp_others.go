@@ -24,7 +24,7 @@ func others() *Experiment {
 			"smoltcp-rs/smoltcp#934: every socket is walked for every packet",
 		},
 		Workload: "lookup: random ones of 1,000 own keys of 16 bytes, N = 0 to 1,000,000 (full: 10,000,000) entries of 100 other namespaces; " +
-			"receive: datagrams of 60 bytes to 64 own ports, N = 0 to 100,000 (full: 1,000,000) UDP sockets in namespaces with up to 50,000 ports each; half of the others' are older than one's own, half newer",
+			"receive: datagrams of 60 bytes to 64 own ports, N = 0 to 1,000,000 (quick: 100,000) UDP sockets in namespaces with up to 50,000 ports each; half of the others' are older than one's own, half newer",
 		Measured: "CPU time of a lookup or a datagram in ns; the datagram as in same-port",
 		Expected: "In a table of fixed size chains grow with N, and so does the cost, from the point where they are longer than one; by then each step is a cache miss. A table that grows, or an own one, " +
 			"costs the same at any N but for the caches: a few ns more. The kernel's shared UDP table has a fixed size, so the kernel's two series should part where ours do, at some multiple of its buckets, and by less than ours in proportion, since its datagram costs ten times as much to begin with.",
@@ -36,6 +36,7 @@ func others() *Experiment {
 					X: []float64{1, 1 << 20, 2 << 20, 4 << 20, 8 << 20, 16 << 20, 32 << 20}, Y: []float64{1, 5.69 / 5.27, 5.69 / 4.90, 5.69 / 4.09, 5.69 / 2.96, 5.69 / 2.06, 5.69 / 1.12}, Relative: true}}},
 		},
 		Pairs: []Pair{
+			{Name: "fixed shared : own table, 1,000,000 sockets of others", Figure: receive, Lower: true, Above: Point{fixed, 1_000_000}, Below: Point{Replicated, 1_000_000}},
 			{Name: "fixed shared : own table, 100,000 sockets of others", Figure: receive, Lower: true, Above: Point{fixed, 100_000}, Below: Point{Replicated, 100_000}},
 			{Name: "fixed shared : own table, no sockets of others", Figure: receive, Lower: true, Above: Point{fixed, 0}, Below: Point{Replicated, 0}},
 		},
@@ -50,22 +51,22 @@ func others() *Experiment {
 				return err
 			}
 			arms = nil
-			for _, n := range Sweep(true, Pick(r, 100_000, 100_000, 1_000_000)) {
+			for _, n := range crowds(r) {
 				for _, series := range []string{fixed, Tagged, Replicated} {
 					arms = append(arms, Arm{Key{receive, Model, series, float64(n)}, func() (*Stand, error) { return othersReceive(r, series, n) }})
 				}
 			}
-			if err := r.Group("datagrams among sockets of others", thin(r, arms)...); err != nil {
+			if err := r.Group("datagrams among sockets of others", arms...); err != nil {
 				return err
 			}
 			// The kernel has one shared table, so each size takes its turn; its own
 			// tables beside it tell how the computer fared meanwhile.
-			for _, n := range Sweep(true, Pick(r, 100_000, 100_000, 1_000_000)) {
+			for _, n := range crowds(r) {
 				arms = nil
 				for _, series := range []string{fixed, Replicated} {
 					arms = append(arms, Arm{Key{receive, Kernel, series, float64(n)}, func() (*Stand, error) { return othersKernel(r, series, n) }})
 				}
-				if err := r.Group(fmt.Sprintf("kernel: datagrams among %d sockets of others", n), thin(r, arms)...); err != nil {
+				if err := r.Group(fmt.Sprintf("kernel: datagrams among %d sockets of others", n), arms...); err != nil {
 					return err
 				}
 			}
@@ -92,6 +93,19 @@ func thin(r *Run, arms []Arm) (some []Arm) {
 		some = append(some, a)
 	}
 	return some
+}
+
+// crowds are the numbers of other sockets: nobody expects anything below a
+// thousand.
+func crowds(r *Run) []int {
+	ns := []int{0, 1000, 10_000, 100_000, 1_000_000}
+	switch r.Scale {
+	case Tiny:
+		return ns[:2]
+	case Quick:
+		return ns[:4]
+	}
+	return ns
 }
 
 // buckets returns the fixed size of a series' tables, 0 for one that grows: the

@@ -59,7 +59,7 @@ func workersStand(r *Run, series string, insert bool, k int) (*Stand, error) {
 		}
 	}
 	work := func(n *netns.Net, stop *atomic.Bool) (done int, err error) {
-		for at := 0; !stop.Load(); done += 64 {
+		for at := 0; done == 0 || !stop.Load(); done += 64 { // on a busy computer the end may come before the beginning
 			for range 64 {
 				at = (at + 619) % entries
 				if !insert {

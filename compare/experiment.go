@@ -84,7 +84,7 @@ type Point struct {
 
 // All returns the experiments in the order of their numbers.
 func All() []*Experiment {
-	return []*Experiment{others(), samePort(), teardown(), workers(), cache(), flood()}
+	return []*Experiment{others(), samePort(), memory(), storm(), teardown(), noisy(), workers(), cache(), move(), flood(), nics()}
 }
 
 // Find returns the experiments of those names or numbers, all for none. EINVAL

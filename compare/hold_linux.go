@@ -22,15 +22,18 @@ const holdEnv = "NSMODEL_HOLD"
 // perHolder is how many sockets one process holds at most.
 const perHolder = 15_000
 
-// Main ends the process at once if it was started to hold sockets. Whoever runs
+// Main ends the process at once if it was started to hold sockets, or to make
+// namespaces. Whoever runs
 // experiments calls it first in main.
 func Main() {
-	if text := os.Getenv(holdEnv); text != "" {
-		if err := holdHere(text); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for env, work := range map[string]func(string) error{holdEnv: holdHere, stormEnv: stormHere} {
+		if text := os.Getenv(env); text != "" {
+			if err := work(text); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
 		}
-		os.Exit(0)
 	}
 }
 
@@ -48,8 +51,11 @@ func holdHere(text string) error {
 			return os.NewSyscallError("unshare", err)
 		}
 		fill := bindPorts
-		if kind == "tcp" {
+		switch kind {
+		case "tcp":
 			fill = connectAll
+		case "state":
+			fill = haveState
 		}
 		if err := fill(first, count); err != nil {
 			return err
@@ -76,35 +82,55 @@ func bindPorts(first, count int) error {
 
 // connectAll makes TCP connections over the loopback to port.
 func connectAll(port, count int) error {
+	_, err := connections(port, count)
+	return err
+}
+
+// timeWait leaves a connection in TIME_WAIT in the thread's namespace.
+func timeWait() error {
+	fds, err := connections(7, 1)
+	for _, fd := range fds { // the client first: it is who waits
+		err = errors.Join(err, unix.Close(fd))
+	}
+	return err
+}
+
+// connections makes TCP connections over the loopback, which it sets up, to
+// port. It returns each one's two ends, the client's first, and then the
+// listener.
+func connections(port, count int) (fds []int, err error) {
 	c, err := rtnl.Dial()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer c.Close()
 	if err := c.SetUp("lo"); err != nil {
-		return err
+		return nil, err
 	}
 	at := &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}
 	l, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return os.NewSyscallError("socket", err)
+		return nil, os.NewSyscallError("socket", err)
 	}
 	if err := errors.Join(unix.Bind(l, at), unix.Listen(l, 16)); err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return []int{l}, fmt.Errorf("listen: %w", err)
 	}
 	for range count {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
-			return os.NewSyscallError("socket", err)
+			return append(fds, l), os.NewSyscallError("socket", err)
 		}
+		fds = append(fds, fd)
 		if err := unix.Connect(fd, at); err != nil {
-			return os.NewSyscallError("connect", err)
+			return append(fds, l), os.NewSyscallError("connect", err)
 		}
-		if _, _, err := unix.Accept(l); err != nil {
-			return os.NewSyscallError("accept", err)
+		peer, _, err := unix.Accept(l)
+		if err != nil {
+			return append(fds, l), os.NewSyscallError("accept", err)
 		}
+		fds = append(fds, peer)
 	}
-	return nil
+	return append(fds, l), nil
 }
 
 // A holder is another process with sockets.

@@ -35,17 +35,42 @@ func (r *Run) newBox() (*kernelBox, error) {
 
 // space makes a namespace with its loopback up.
 func (b *kernelBox) space() (*rtnl.Namespace, error) {
-	ns, err := rtnl.NewNamespace()
-	if err != nil {
+	if err := b.bare(1); err != nil {
 		return nil, err
 	}
-	b.spaces = append(b.spaces, ns)
+	ns := b.spaces[len(b.spaces)-1]
+	return ns, loUp(ns)
+}
+
+// bare makes n namespaces as the kernel leaves them.
+func (b *kernelBox) bare(n int) error {
+	for range n {
+		ns, err := rtnl.NewNamespace()
+		if err != nil {
+			return err
+		}
+		b.spaces = append(b.spaces, ns)
+	}
+	return nil
+}
+
+// up brings the loopbacks of all of them up.
+func (b *kernelBox) up() error {
+	for _, ns := range b.spaces {
+		if err := loUp(ns); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func loUp(ns *rtnl.Namespace) error {
 	c, err := ns.Dial()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer c.Close()
-	return ns, c.SetUp("lo")
+	return c.SetUp("lo")
 }
 
 // socket opens a UDP socket in ns, bound to port on every address.

@@ -23,16 +23,31 @@ const (
 	Tiny
 )
 
+// String names it as the command line does.
+func (s Scale) String() string {
+	switch s {
+	case Quick:
+		return "quick"
+	case Full:
+		return "full"
+	case Tiny:
+		return "tiny"
+	}
+	return "usual"
+}
+
 // A Run is what an experiment runs in.
 type Run struct {
 	Scale    Scale
-	Boxed    bool         // this process is in a sandbox: kernel namespaces can be made
-	Why      error        // why not, if not
-	Progress func(string) // told what is being done; may be nil
+	Boxed    bool       // this process is in a sandbox: kernel namespaces can be made
+	Why      error      // why not, if not
+	Progress func(Step) // told what is being done; may be nil
 
-	store *Store
-	e     *Experiment
-	notes []string
+	store    *Store
+	e        *Experiment
+	notes    []string
+	measured int     // groups of this experiment that were not in the store
+	plan     *[]Step // not nil: groups are listed here and not measured
 }
 
 // ErrNotHere wraps why a value cannot be had on this computer; the arm is left
@@ -42,18 +57,26 @@ var ErrNotHere = errors.New("not measured")
 // NewRun returns what runs experiments into a store.
 func NewRun(scale Scale, store *Store) *Run { return &Run{Scale: scale, store: store} }
 
-// Do runs one experiment and returns its data. What the store already holds is
-// not measured again.
+// Do runs one experiment and returns its data, which is what there is of them if
+// there is an error. What the store already holds is not measured again.
 func (r *Run) Do(e *Experiment) (*Data, error) {
-	r.e, r.notes = e, nil
-	if err := e.Run(r); err != nil {
-		return nil, fmt.Errorf("compare: %s: %w", e.Name, err)
+	r.e, r.notes, r.measured = e, nil, 0
+	computer := bench.ThisComputer()
+	session := &Session{Start: time.Now(), LoadBefore: bench.LoadAverage()}
+	err := e.Run(r)
+	session.Took = time.Since(session.Start)
+	session.Foreign, session.Steal, session.LoadAfter = computer.Foreign(), computer.Steal(), bench.LoadAverage()
+	if r.measured == 0 {
+		session = nil
 	}
-	return r.store.Of(e), nil
+	if err != nil {
+		err = fmt.Errorf("compare: %s: %w", e.Name, err)
+	}
+	return r.store.Of(e), errors.Join(err, r.store.ended(e, r.notes, err, session))
 }
 
 // Notes returns what the last experiment could not measure, and why.
-func (r *Run) Notes() []string { return r.notes }
+func (r *Run) Notes() []string { return unique(r.notes) }
 
 // Pick returns the value for the Run's scale; Tiny gets a hundredth of quick's,
 // but at least 1.
@@ -112,14 +135,27 @@ type Stand struct {
 // samples are kept when all rounds are done. What is in the store is not
 // measured again.
 func (r *Run) Group(what string, arms ...Arm) error {
-	if r.has(arms) {
+	if len(arms) == 0 {
+		return nil // a small scale leaves out whole groups
+	}
+	step := Step{Experiment: r.e, What: what, Arms: len(arms)}
+	if r.plan != nil {
+		*r.plan = append(*r.plan, step)
+		return nil
+	}
+	if r.has(what, arms) {
+		r.notes = append(r.notes, r.store.Record(r.e).group(what).Notes...)
+		r.tell(step.skipped())
 		return nil
 	}
 	if !r.Boxed && !slices.ContainsFunc(arms, func(a Arm) bool { return a.Side == Model }) {
 		r.note("%s: %v: %v", what, ErrNotHere, r.Why)
+		r.tell(step.skipped())
 		return nil
 	}
-	r.say("%s", what)
+	r.tell(step)
+	r.measured++
+	start := time.Now()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	stands := make([]*Stand, len(arms))
@@ -131,29 +167,40 @@ func (r *Run) Group(what string, arms ...Arm) error {
 		}
 		runtime.GC()
 	}()
+	kept := Group{Name: what, Boxed: r.Boxed}
+	before := len(r.notes)
 	for i := range arms {
 		st, err := arms[i].Open()
 		if errors.Is(err, ErrNotHere) {
 			r.note("%s, %s %s: %v", what, arms[i].Side, arms[i].Series, err)
+			kept.LeftOut = append(kept.LeftOut, arms[i].Key)
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %s %s at %v: %w", what, arms[i].Side, arms[i].Series, arms[i].X, err)
 		}
 		stands[i] = st
+		step.Open++
+		r.tell(step)
 	}
 	runtime.GC()
-	samples, err := r.turns(what, arms, stands)
+	samples, err := r.turns(step, arms, stands)
 	if err != nil {
 		return err
 	}
-	return r.store.add(samples...)
+	kept.Notes, kept.Took = r.notes[before:len(r.notes):len(r.notes)], time.Since(start)
+	return r.store.measured(r.e, kept, samples)
 }
 
 // turns takes the samples of arms that are set up.
-func (r *Run) turns(what string, arms []Arm, stands []*Stand) (all []Sample, err error) {
+func (r *Run) turns(step Step, arms []Arm, stands []*Stand) (all []Sample, err error) {
+	what := step.What
 	for i, st := range stands {
-		if st == nil || st.Cold {
+		if st == nil {
+			continue
+		}
+		step.Of += st.wants(r)
+		if st.Cold {
 			continue
 		}
 		if _, err := st.Sample(); err != nil {
@@ -180,6 +227,8 @@ func (r *Run) turns(what string, arms []Arm, stands []*Stand) (all []Sample, err
 				return nil, fmt.Errorf("%s: %s %s: a sample is %v", what, arms[i].Side, arms[i].Series, v)
 			}
 			all = append(all, Sample{r.e.Name, arms[i].Key, round, v})
+			step.Done++
+			r.tell(step)
 		}
 	}
 	return all, nil
@@ -193,23 +242,18 @@ func (st *Stand) wants(r *Run) int {
 }
 
 // has reports whether the store holds all arms that can be had here.
-func (r *Run) has(arms []Arm) bool {
-	d := r.store.Of(r.e)
+func (r *Run) has(what string, arms []Arm) bool {
+	d, g := r.store.Of(r.e), r.store.Record(r.e).group(what)
+	any := false
 	for _, a := range arms {
-		if a.Side != Model && !r.Boxed {
-			continue
-		}
-		if len(d.Values(a.Key)) == 0 {
+		switch {
+		case len(d.Values(a.Key)) > 0, g.Boxed == r.Boxed && slices.Contains(g.LeftOut, a.Key):
+			any = true
+		case a.Side == Model || r.Boxed:
 			return false
 		}
 	}
-	return len(arms) > 0 && len(d.Values(arms[0].Key)) > 0
-}
-
-func (r *Run) say(format string, a ...any) {
-	if r.Progress != nil {
-		r.Progress(fmt.Sprintf(format, a...))
-	}
+	return any
 }
 
 func (r *Run) note(format string, a ...any) { r.notes = append(r.notes, fmt.Sprintf(format, a...)) }

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Sample is one value of one round.
@@ -42,11 +46,15 @@ func sampleOf(row []string) (s Sample, err error) {
 	return s, errors.Join(errs[:]...)
 }
 
-// A Store keeps samples: all of them in memory, and each in a file as it comes.
+// A Store keeps samples: all of them in memory, and in a file as they come. A
+// file beside it keeps where they come from.
 type Store struct {
+	dir     string // "": none
+	lock    *os.File
 	file    *os.File
-	out     *csv.Writer
 	samples []Sample
+	origin  Origin
+	records map[string]*Record // by the experiment's name
 }
 
 // samplesFile is the file of samples in a report's directory.
@@ -54,36 +62,79 @@ const samplesFile = "samples.csv"
 
 // OpenStore opens the samples of a directory, which it makes if need be; with
 // resume it reads what is there, else it begins anew. "" keeps them in memory.
+// EBUSY if another process has them open.
 func OpenStore(dir string, resume bool) (*Store, error) {
-	s := new(Store)
+	s := &Store{dir: dir, records: map[string]*Record{}}
 	if dir == "" {
-		s.out = csv.NewWriter(io.Discard)
 		return s, nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, samplesFile)
-	if resume {
-		if err := s.read(path); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	f, err := os.Create(path)
+	lock, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	s.file, s.out = f, csv.NewWriter(f)
-	old := s.samples
-	s.samples = nil
-	if err := s.out.Write(header()); err != nil {
-		return nil, errors.Join(err, f.Close())
+	s.lock = lock
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: another run is measuring into it: %w", dir, syscall.EBUSY), lock.Close())
 	}
-	return s, s.add(old...)
+	if resume {
+		err = errors.Join(s.read(filepath.Join(dir, samplesFile)), s.readRecords(dir))
+	}
+	if err == nil {
+		err = errors.Join(s.rewrite(), s.saveRecords())
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
-// read reads a file of samples. Rows of a group that was cut off in the middle of
-// its rounds are for the caller to drop; a torn last line is dropped here.
+// ReadStore reads the samples of a directory, which stays as it is. ENOENT if
+// there are none.
+func ReadStore(dir string) (*Store, error) {
+	s := &Store{records: map[string]*Record{}}
+	path := filepath.Join(dir, samplesFile)
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	return s, errors.Join(s.read(path), s.readRecords(dir))
+}
+
+// rewrite writes the file of samples as they are in memory.
+func (s *Store) rewrite() error {
+	if s.dir == "" {
+		return nil
+	}
+	path := filepath.Join(s.dir, samplesFile)
+	rows := [][]string{header()}
+	for _, sample := range s.samples {
+		rows = append(rows, sample.row())
+	}
+	b, err := lines(rows)
+	if err == nil {
+		err = replace(path, b)
+	}
+	if err != nil {
+		return err
+	}
+	if s.file != nil {
+		_ = s.file.Close() // it has no name any more
+	}
+	s.file, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	return err
+}
+
+// lines returns rows as a file has them.
+func lines(rows [][]string) ([]byte, error) {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	err := w.WriteAll(rows)
+	return b.Bytes(), err
+}
+
+// read reads a file of samples. A torn last line is dropped.
 func (s *Store) read(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -101,11 +152,11 @@ func (s *Store) read(path string) error {
 			return nil
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", path, err)
 		}
 		if first {
 			if !slices.Equal(row, header()) {
-				return errors.New("not a file of samples")
+				return fmt.Errorf("%s: not a file of samples", path)
 			}
 			continue
 		}
@@ -115,24 +166,46 @@ func (s *Store) read(path string) error {
 	}
 }
 
-// add keeps samples.
+// add keeps the samples of some keys, instead of those that there were.
 func (s *Store) add(list ...Sample) error {
-	for _, sample := range list {
-		s.samples = append(s.samples, sample)
-		if err := s.out.Write(sample.row()); err != nil {
-			return err
-		}
+	type name struct {
+		experiment string
+		Key
 	}
-	s.out.Flush()
-	return s.out.Error()
-}
-
-// Close closes the file.
-func (s *Store) Close() error {
+	fresh := map[name]bool{}
+	var rows [][]string
+	for _, sample := range list {
+		fresh[name{sample.Experiment, sample.Key}] = true
+		rows = append(rows, sample.row())
+	}
+	before := len(s.samples)
+	s.samples = slices.DeleteFunc(s.samples, func(old Sample) bool { return fresh[name{old.Experiment, old.Key}] })
+	replaced := len(s.samples) < before
+	s.samples = append(s.samples, list...)
+	if replaced {
+		return s.rewrite()
+	}
 	if s.file == nil {
 		return nil
 	}
-	return s.file.Close()
+	b, err := lines(rows)
+	if err != nil {
+		return err
+	}
+	_, err = s.file.Write(b) // at once: a group is there whole or not at all
+	return err
+}
+
+// Close closes the file, and lets others measure into the directory.
+func (s *Store) Close() error {
+	var errs []error
+	for _, f := range []*os.File{s.file, s.lock} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	s.file, s.lock = nil, nil
+	return errors.Join(errs...)
 }
 
 // Of returns one experiment's data.
@@ -177,6 +250,10 @@ func (d *Data) Values(k Key) []float64 { return d.values[k] }
 // Stat returns what the rounds of one value came to; of what was not measured
 // N is 0.
 func (d *Data) Stat(k Key) Stat { return statOf(d.values[k]) }
+
+// Quartiles returns between which values the middle half of the rounds lies; NaN
+// of what was not measured.
+func (d *Data) Quartiles(k Key) (low, high float64) { return quartiles(d.values[k]) }
 
 // Ratio returns what above is to below.
 func (d *Data) Ratio(above, below Key) Ratio { return ratioOf(d.values[above], d.values[below]) }

@@ -31,6 +31,21 @@ func medianOf(sorted []float64) float64 {
 	return (sorted[k/2-1] + sorted[k/2]) / 2
 }
 
+// quartiles returns the first and the third quartile, between two values in
+// proportion.
+func quartiles(values []float64) (low, high float64) {
+	if len(values) == 0 {
+		return math.NaN(), math.NaN()
+	}
+	v := slices.Sorted(slices.Values(values))
+	at := func(share float64) float64 {
+		whole, part := math.Modf(share * float64(len(v)-1))
+		i := int(whole)
+		return v[i] + part*(v[min(i+1, len(v)-1)]-v[i])
+	}
+	return at(0.25), at(0.75)
+}
+
 // interval returns the order statistics between which the median of the
 // distribution lies with 95 % confidence or, of few values, as much as there is:
 // the sign test's interval, which supposes nothing of the distribution's form.

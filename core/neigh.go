@@ -170,6 +170,9 @@ type neighNet struct {
 
 func (s *Stack) initNeigh(place netns.Placement) {
 	s.neigh = netns.NewTable[neighKey, *Neighbour](s.Sys, "neigh", place, neighHash())
+	if s.config.HostLimits {
+		s.hostNeighs = new(neighHost)
+	}
 	s.proxies = netns.NewTable[neighKey, *Device](s.Sys, "neighproxy", place, netns.Keyed[neighKey]())
 	s.neighs = netns.NewCell(s.Sys, "neighgc", netns.Replicated, func(n *netns.Net) *neighNet {
 		c := new(neighNet)
@@ -215,6 +218,12 @@ func (s *Stack) NewNeighbour(d *Device, a netip.Addr, now time.Duration) (*Neigh
 	return s.newNeighbour(d.Net(), d, a, now, false)
 }
 
+// NewPermanent is NewNeighbour for an entry that will be permanent at once: no
+// limit holds it back. Linux: neigh_add, exempt_from_gc.
+func (s *Stack) NewPermanent(d *Device, a netip.Addr, now time.Duration) (*Neighbour, error) {
+	return s.newNeighbour(d.Net(), d, a, now, true)
+}
+
 // newNeighbour is NewNeighbour; exempt says that no limit applies, as to an entry
 // that will be permanent at once. Linux: ___neigh_create.
 func (s *Stack) newNeighbour(n *netns.Net, d *Device, a netip.Addr, now time.Duration, exempt bool) (*Neighbour, error) {
@@ -227,6 +236,9 @@ func (s *Stack) newNeighbour(n *netns.Net, d *Device, a netip.Addr, now time.Dur
 	}
 	f := familyIndex(familyOf(a))
 	ops, home := s.neighOps[f], s.neighs.Own(n)
+	if s.hostNeighs != nil {
+		home = s.neighHome(n)
+	}
 	if ops == nil {
 		return nil, syscall.EAFNOSUPPORT
 	}
@@ -254,6 +266,7 @@ func (s *Stack) newNeighbour(n *netns.Net, d *Device, a netip.Addr, now time.Dur
 		}
 		return nil, err
 	}
+	s.hostNeighs.add(nb)
 	s.neighSweepLater(n, now)
 	return nb, nil
 }

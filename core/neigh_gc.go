@@ -20,6 +20,7 @@ func (nb *Neighbour) kill(w *Worker) {
 	nb.fast.Store(0)
 	waiting := nb.takeWaiting()
 	nb.mu.Unlock()
+	nb.stack.hostNeighs.remove(nb)
 	for p := waiting.pop(); p != nil; p = waiting.pop() {
 		p.books.held.Add(-1)
 		w.Drop(p, NeighbourDead)
@@ -63,9 +64,10 @@ func (s *Stack) flushNeighs(n *netns.Net, d *Device, all bool) {
 
 // neighRoom makes room in n's share of the table, or refuses with ENOBUFS: the
 // thresholds count n's own entries only, and no permanent ones. Linux counted
-// the host's until September 2026. Linux: neigh_alloc.
+// the host's until September 2026, as Config.HostLimits does.
+// Linux: neigh_alloc.
 func (s *Stack) neighRoom(n *netns.Net, c *neighNet, ops *NeighOps, now time.Duration) error {
-	f, limits := familyIndex(ops.Family), ops.Limits(n)
+	f, limits := familyIndex(ops.Family), s.neighLimits(n, ops)
 	have := int(c.entries[f].Load() - c.permanent[f].Load())
 	if have < limits[1] && have < limits[2] {
 		return nil
@@ -88,25 +90,42 @@ func (s *Stack) neighRoom(n *netns.Net, c *neighNet, ops *NeighOps, now time.Dur
 func (s *Stack) forcedGC(n *netns.Net, ops *NeighOps, want int, now time.Duration) (shrunk int) {
 	w := &Worker{Stack: s} // kill drops what waits; the caller is inside a section already
 	defer w.settle()
+	if h := s.hostNeighs; h != nil {
+		for _, nb := range h.doomed(want, func(nb *Neighbour) bool { return nb.ops == ops && nb.old(now) }) {
+			s.forget(w, nb.net, neighKey{nb.dev.Index(), nb.addr}, nb)
+			shrunk++
+		}
+		return shrunk
+	}
 	for k, nb := range s.neigh.All(n) {
 		if nb.ops != ops {
 			continue
 		}
-		nb.mu.Lock()
-		old := nb.state&(NudPermanent|nudTimed) == 0 &&
-			(nb.state == NudFailed || nb.state == NudNoARP || nb.addr.IsMulticast() || now > nb.updated+5*time.Second)
-		nb.mu.Unlock()
-		if !old {
+		if !nb.old(now) {
 			continue
 		}
-		s.neigh.Delete(n, k)
-		nb.kill(w)
-		nb.changed(true)
+		s.forget(w, n, k, nb)
 		if shrunk++; shrunk >= want {
 			break
 		}
 	}
 	return shrunk
+}
+
+// old reports whether forced collection may take nb. An entry with a timer is
+// held.
+func (nb *Neighbour) old(now time.Duration) bool {
+	nb.mu.Lock()
+	defer nb.mu.Unlock()
+	return nb.state&(NudPermanent|nudTimed) == 0 &&
+		(nb.state == NudFailed || nb.state == NudNoARP || nb.addr.IsMulticast() || now > nb.updated+5*time.Second)
+}
+
+// forget takes nb out of its table and ends it.
+func (s *Stack) forget(w *Worker, n *netns.Net, k neighKey, nb *Neighbour) {
+	s.neigh.Delete(n, k)
+	nb.kill(w)
+	nb.changed(true)
 }
 
 // neighSweepLater sees to it that n's stale entries are looked through in a
@@ -125,10 +144,10 @@ func (s *Stack) neighSweepLater(n *netns.Net, now time.Duration) {
 func (s *Stack) periodicGC(n *netns.Net, now time.Duration) {
 	w := s.Enter()
 	defer w.Leave()
-	c := s.neighs.Own(n)
+	c := s.neighHome(n)
 	var due [2]bool
 	for f, ops := range s.neighOps {
-		due[f] = ops != nil && int(c.entries[f].Load()) >= ops.Limits(n)[0]
+		due[f] = ops != nil && int(c.entries[f].Load()) >= s.neighLimits(n, ops)[0]
 	}
 	for k, nb := range s.neigh.All(n) {
 		if !due[familyIndex(nb.ops.Family)] {

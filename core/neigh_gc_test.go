@@ -75,6 +75,35 @@ func TestNeighbourForcedGC(t *testing.T) {
 	})
 }
 
+// With the host's limits one Net fills the table for all, forced collection takes
+// whosever are oldest, and what goes with its Net makes room again (C28).
+func TestNeighbourHostLimits(t *testing.T) {
+	eachSetup(t, setup{core: Config{HostLimits: true}}, func(m *machine) {
+		a, b := m.net("a"), m.net("b")
+		da, db := m.link(a, "e"), m.link(b, "e")
+		m.neigh.limits[m.sys.Init()] = [3]int{1, 4, 8}
+		stale := func(d *Device, i int) error {
+			return m.learn(d, i, NeighUpdate{State: NudStale, MAC: macA, Admin: true})
+		}
+		m.ok(m.learn(db, 0, NeighUpdate{State: NudPermanent, MAC: macA, Admin: true}))
+		m.ok(stale(db, 1))
+		m.ok(stale(db, 2))
+		m.after(6 * time.Second)
+		for i := range 8 {
+			m.ok(stale(da, 20+i))
+		}
+		if k, l := len(m.s.Neighbours(a)), len(m.s.Neighbours(b)); k != 8 || l != 1 { // b's permanent one is left
+			m.Errorf("a has %d, b %d", k, l)
+		}
+		m.fails(stale(db, 3), syscall.ENOBUFS)
+		m.s.FlushNeighbours(da, true)
+		m.ok(stale(db, 3))
+		if c := m.s.neighs.Of(m.sys.Init()); c.entries[0].Load() != 2 || c.permanent[0].Load() != 1 || m.s.hostNeighs.order.Len() != 2 {
+			m.Errorf("counted %d, %d permanent, %d in order", c.entries[0].Load(), c.permanent[0].Load(), m.s.hostNeighs.order.Len())
+		}
+	})
+}
+
 // Entries that nobody has used for gc_stale_time go, from gc_thresh1 on.
 func TestNeighbourPeriodicGC(t *testing.T) {
 	each(t, func(m *machine) {

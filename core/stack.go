@@ -26,6 +26,11 @@ type Config struct {
 	// former is a crossing that Linux has and law 2 (an unlinked neighbour is
 	// invisible) excepts: the initial Net alone is seen, once, at birth.
 	DevconfInheritInitNet int
+	// HostLimits makes neighbours count for the host: one Net's can fill the table
+	// for all, and forced collection takes whosever are oldest. For experiments: a
+	// limit that Nets share is a leak, and law 2 fails with it. Linux had it so until
+	// September 2026 (gc_thresh1 to 3).
+	HostLimits bool
 }
 
 // DevconfCompiledIn makes new Nets start with compiled-in tunables.
@@ -52,6 +57,8 @@ type Stack struct {
 	neigh   *netns.Table[neighKey, *Neighbour]
 	neighs  *netns.Cell[neighNet]
 	proxies *netns.Table[neighKey, *Device]
+
+	hostNeighs *neighHost // fixed; nil unless the limits are the host's
 
 	leaving []leaver  // under rtnl; what dying Nets unlisted, to be finished after the grace period
 	left    int       // under rtnl; how many of leaving are finished

@@ -66,18 +66,27 @@ func (f few) drop(k key, plen uint8) few {
 // edit returns a few in which the routes of each cell are what g says, nil
 // taking it out. It is f itself if g changes nothing.
 func (f few) edit(g func(cell) *alias) (out few, same bool) {
-	same = true
-	for _, c := range f {
-		chain := g(c)
-		same = same && chain == c.chain
-		if c.chain = chain; chain != nil {
-			out = append(out, c)
+	for i, c := range f {
+		if chain := g(c); chain != c.chain { // most edits change nothing, and make nothing then
+			return f.editFrom(i, chain, g), false
 		}
 	}
-	if same {
-		return f, true
+	return f, true
+}
+
+// editFrom is edit from the i-th cell on, whose chain becomes that.
+func (f few) editFrom(i int, chain *alias, g func(cell) *alias) (out few) {
+	out = append(out, f[:i]...)
+	for {
+		if c := f[i]; chain != nil {
+			c.chain = chain
+			out = append(out, c)
+		}
+		if i++; i == len(f) {
+			return slices.Clip(out)
+		}
+		chain = g(f[i])
 	}
-	return slices.Clip(out), false
 }
 
 // grow makes a node of cells that are too many for a few.

@@ -140,6 +140,38 @@ func TestReassemblyLimits(t *testing.T) {
 	})
 }
 
+// TestReassemblyHostLimits: where the limit is the host's, one Net's fragments
+// leave another none, until they time out.
+func TestReassemblyHostLimits(t *testing.T) {
+	for _, place := range placements {
+		t.Run("place="+place.String(), func(t *testing.T) {
+			m := newMachineWith(t, place, Config{HostLimits: true})
+			s := newSite(m)
+			other := m.net("other")
+			d := m.device(other, "in", &tapDriver{}, 1, "10.1.0.1/24")
+			got := collect(m)
+			m.sysctl(s.n, "net.ipv4.ipfrag_high_thresh", "5000000")
+			for id := range 8000 {
+				s.inject(s.in, packet("10.1.0.2", "10.1.0.1", 200, make([]byte, 16), func(f *wire.IPv4Fields) { f.ID, f.MF = uint16(id), true }))
+			}
+			whole := func() int {
+				for _, c := range []piece{{0, 1, true}, {1, 2, false}} {
+					s.inject(d, c.packet(make([]byte, 16)))
+				}
+				return len(*got)
+			}
+			if k := whole(); k != 0 || s.drops(other, core.FragmentMemory) != 2 {
+				t.Errorf("beside a full one: %d datagrams, %v", k, m.core.Ledger(other))
+			}
+			m.sleep(31 * time.Second)
+			if k, mem := whole(), m.in.path.hostFragMem.Load(); k != 1 || mem != 0 {
+				t.Errorf("when they have timed out: %d datagrams, %d bytes", k, mem)
+			}
+			m.balance()
+		})
+	}
+}
+
 // TestReassemblyDistance: an identification that a busy source has used up is
 // not mixed with the old one. Linux: ipfrag_max_dist.
 func TestReassemblyDistance(t *testing.T) {

@@ -22,6 +22,9 @@ type Config struct {
 	Rules   netns.Placement // policy rules; default Replicated
 	Sysctls netns.Placement // tunables; default Replicated
 	Frags   netns.Placement // reassembly; default Replicated
+	// HostLimits holds each Net's ipfrag_high_thresh against the fragments of all,
+	// as Linux did before 2.6.26. For experiments: law 2 fails with it.
+	HostLimits bool
 }
 
 // An Inet is IPv4 on one machine.

@@ -32,13 +32,19 @@ var placements = []netns.Placement{netns.Tagged, netns.Replicated}
 
 func newMachine(t rapid.TB, place netns.Placement) *machine {
 	t.Helper()
+	return newMachineWith(t, place, Config{})
+}
+
+func newMachineWith(t rapid.TB, place netns.Placement, c Config) *machine {
+	t.Helper()
 	sys := netns.New(netns.Config{Seed: 1})
 	m := &machine{t: t, sys: sys, now: time.Second}
 	m.core = core.New(sys, core.Config{Devices: place, MIB: place, Neigh: place})
 	nl := netlink.NewRtnetlink(sys, place)
 	hooks := netfilter.New(m.core, place)
 	m.ctl = sysctl.New(m.core)
-	in, err := New(m.core, hooks, m.ctl, nl, Config{Addrs: place, FIB: place, Rules: place, Sysctls: place, Frags: place})
+	c.Addrs, c.FIB, c.Rules, c.Sysctls, c.Frags = place, place, place, place, place
+	in, err := New(m.core, hooks, m.ctl, nl, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,8 @@ const (
 type pathState struct {
 	nets  *netns.Cell[pathNet]
 	frags *netns.Table[fragKey, *fragQueue]
+
+	hostFragMem atomic.Int64 // bytes that all Nets' fragments hold, if that is limited
 }
 
 // pathNet is one Net's part of it. All limits are its own (a limit that Nets
@@ -48,15 +50,23 @@ type pathNet struct {
 	rates   rates
 	pmtu    exceptions
 	pings   pings
-	fragMem atomic.Int64 // bytes that fragments hold
-	dead    atomic.Bool  // pre-exit has begun: nothing is queued any more
+	fragMem *atomic.Int64 // bytes that fragments hold: own, or the host's
+	ownMem  atomic.Int64
+	dead    atomic.Bool // pre-exit has begun: nothing is queued any more
 }
 
 // initPath registers what the packet's way needs; called by New before it
 // registers [Inet.Receive]. The placements in c are not Default any more.
 func (s *Inet) initPath(c Config) error {
 	sys := s.Core.Sys
-	s.path.nets = netns.NewCell(sys, "ipv4-path", netns.Replicated, func(n *netns.Net) *pathNet { return &pathNet{net: n} })
+	s.path.nets = netns.NewCell(sys, "ipv4-path", netns.Replicated, func(n *netns.Net) *pathNet {
+		st := &pathNet{net: n}
+		st.fragMem = &st.ownMem
+		if c.HostLimits {
+			st.fragMem = &s.path.hostFragMem
+		}
+		return st
+	})
 	s.path.frags = netns.NewTable[fragKey, *fragQueue](sys, "ipv4-frag", c.Frags, netns.Keyed[fragKey]())
 	netns.Attend(sys, "ipv4-path-exit", nil, s.pathPreExit, s.pathExit)
 	if err := s.Handle(Protocol{Number: wire.ProtoIGMP, Receive: s.igmpReceive}); err != nil {

@@ -158,12 +158,21 @@ func (h *hash[K, V]) sweep(n *Net, own *ownList[K, V], walk bool) {
 	defer h.mu.Unlock()
 	if walk {
 		h.sweepWalking(n)
+	} else if own == &h.list {
+		h.drop()
 	} else {
 		h.sweepOwn(n, own)
 	}
 	if own != nil {
 		own.clear()
 	}
+}
+
+// drop leaves the entries of an own home, which are all its Net's, to the
+// collector: O(1). A reader on the way keeps to the chains that it found.
+func (h *hash[K, V]) drop() {
+	h.chains.Store(&[]link[K, V]{{}})
+	h.size = 0
 }
 
 // sweepOwn costs O(own entries), as long as the chains are short. It begins with

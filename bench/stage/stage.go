@@ -120,8 +120,9 @@ func (f *Forwarder) Forward(k int) error {
 // A Receiver is a Net that takes datagrams from a veth, on one or more ports.
 type Receiver struct {
 	Forwarder
-	ports []port
-	buf   []byte
+	ports   []port
+	buf     []byte
+	answers bool // Echo has made ready for it
 }
 
 type port struct {

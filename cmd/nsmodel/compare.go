@@ -6,23 +6,45 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"text/tabwriter"
-	"time"
 
 	"nsmodel/bench"
+	"nsmodel/cmd/nsmodel/report"
 	"nsmodel/compare"
 	"nsmodel/internal/linux"
 )
 
-// compareRun runs experiments and writes their report.
+// compareFlags are what is asked for on the command line.
+type compareFlags struct {
+	quick, full, again, list, report bool
+	out                              string
+}
+
+func (f *compareFlags) scale() compare.Scale {
+	switch {
+	case f.quick:
+		return compare.Quick
+	case f.full:
+		return compare.Full
+	}
+	return compare.Usual
+}
+
+// compareRun runs experiments and writes their report. Its exit status is 1 if
+// one of them failed.
 func compareRun(args []string) int {
 	fs := flag.NewFlagSet("nsmodel compare", flag.ContinueOnError)
-	quick := fs.Bool("quick", false, "two minutes for all")
-	full := fs.Bool("full", false, "large sizes, as long as it takes")
-	out := fs.String("out", "", "`DIR` for the report, made if need be; none: print it only")
-	again := fs.Bool("again", false, "measure anew what DIR holds already")
-	list := fs.Bool("list", false, "list the experiments with their questions, and measure nothing")
+	var f compareFlags
+	fs.BoolVar(&f.quick, "quick", false, "two minutes for all")
+	fs.BoolVar(&f.full, "full", false, "large sizes, as long as it takes")
+	fs.StringVar(&f.out, "out", "", "`DIR` for the report and the samples, made if need be; a run that was interrupted goes on there; none: print tables only")
+	fs.BoolVar(&f.again, "again", false, "measure anew what DIR holds already of these experiments")
+	fs.BoolVar(&f.report, "report", false, "write the report again from the samples in DIR, and measure nothing")
+	fs.BoolVar(&f.list, "list", false, "list the experiments with their questions, and measure nothing")
 	fs.Usage = func() {
 		fmt.Fprint(fs.Output(), "usage: nsmodel compare [flags] [EXPERIMENT...]\n\nEXPERIMENT is a number or a name:\n\n")
 		for _, e := range compare.All() {
@@ -37,14 +59,20 @@ func compareRun(args []string) int {
 		return 0
 	case err != nil:
 		return 2
+	case f.report && f.out == "":
+		return fail(errors.New("compare: --report wants --out DIR"))
+	case f.quick && f.full:
+		return fail(errors.New("compare: --quick or --full, not both"))
 	}
 	some, err := compare.Find(words)
-	if err != nil {
+	switch {
+	case err != nil:
 		return fail(err)
-	}
-	if *list {
+	case f.list:
 		printExperiments(os.Stdout, some)
 		return 0
+	case f.report:
+		return rewriteReport(f.out)
 	}
 	why := linux.Why()
 	if !linux.Inside() && why == nil {
@@ -59,45 +87,110 @@ func compareRun(args []string) int {
 			return fail(err)
 		}
 	}
-	store, err := compare.OpenStore(*out, !*again)
+	return measure(&f, some, why)
+}
+
+// rewriteReport writes the report of what a directory holds.
+func rewriteReport(dir string) int {
+	store, err := compare.ReadStore(dir)
+	if err == nil {
+		err = report.Write(dir, store, store.Known())
+	}
+	if err != nil {
+		return fail(err)
+	}
+	printReport(dir)
+	return 0
+}
+
+func printReport(dir string) {
+	fmt.Printf("The report is in %s and report.md beside it.\n", filepath.Join(dir, "report.html"))
+}
+
+// measure runs the experiments and writes the report of all that the directory
+// then holds.
+func measure(f *compareFlags, some []*compare.Experiment, why error) int {
+	store, err := compare.OpenStore(f.out, true)
 	if err != nil {
 		return fail(err)
 	}
 	defer store.Close()
-	scale := compare.Usual
-	switch {
-	case *quick:
-		scale = compare.Quick
-	case *full:
-		scale = compare.Full
-	}
-	r := compare.NewRun(scale, store)
-	r.Boxed, r.Why = linux.Inside(), why
-	if err := runExperiments(os.Stdout, r, some); err != nil {
+	computer := bench.ThisComputer()
+	switch err := store.Begin(compare.OriginOf(f.scale(), commit(), computer), some, f.again); {
+	case errors.Is(err, syscall.EEXIST):
+		return fail(fmt.Errorf("compare: %s: %w: samples of both must not be mixed; choose another DIR, or measure these anew with --again", f.out, err))
+	case err != nil:
 		return fail(err)
+	}
+	r := compare.NewRun(f.scale(), store)
+	r.Boxed, r.Why = linux.Inside(), why
+	fmt.Printf("%v\n", computer)
+	stop := onInterrupt(f.out)
+	failed := runExperiments(os.Stdout, r, some)
+	stop()
+	if foreign := computer.Foreign(); foreign > 0.05 {
+		fmt.Printf("\nOthers kept %.2f CPUs busy meanwhile: trust ratios only.\n", foreign)
+	}
+	if f.out != "" {
+		if err := report.Write(f.out, store, store.Known()); err != nil {
+			return fail(err)
+		}
+		fmt.Println()
+		printReport(f.out)
+	}
+	if failed != nil {
+		return fail(failed)
 	}
 	return 0
 }
 
-// runExperiments measures and prints each experiment's figures and answer.
+// onInterrupt says on an interrupt how to go on, and ends the process. It
+// returns what ends that.
+func onInterrupt(dir string) (stop func()) {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, os.Interrupt)
+	go func() {
+		if _, ok := <-caught; !ok {
+			return
+		}
+		text := "interrupted"
+		if dir != "" {
+			text += ": the same command goes on where this one stopped"
+		}
+		fmt.Fprintf(os.Stderr, "\nnsmodel: compare: %s\n", text)
+		os.Exit(130)
+	}()
+	return func() { signal.Stop(caught); close(caught) }
+}
+
+// runExperiments measures and prints each experiment's figures and answer. One
+// that fails does not keep the others from being measured.
 func runExperiments(out io.Writer, r *compare.Run, some []*compare.Experiment) error {
-	computer, start := bench.ThisComputer(), time.Now()
-	fmt.Fprintf(out, "%v\n", computer)
+	line := startProgress(newTimeLeft(r, some))
+	defer line.close()
+	var failed []error
 	for _, e := range some {
-		r.Progress = func(what string) {
-			progress("\r\x1b[K%v %s: %s", time.Since(start).Round(time.Second), e.Name, what)
+		var held, all int
+		r.Progress = func(s compare.Step) {
+			if s.Open == 0 && s.Of == 0 {
+				all++
+				if s.Skipped {
+					held++
+				}
+			}
+			line.tell(s)
 		}
 		d, err := r.Do(e)
-		if err != nil {
-			return err
+		line.clear()
+		printExperiment(out, e, d, r.Notes(), err)
+		if held > 0 {
+			fmt.Fprintf(out, "  Not measured now: %d of %d groups, which the samples in DIR have or which cannot be had here.\n", held, all)
 		}
-		progress("\r\x1b[K")
-		printExperiment(out, e, d, r.Notes())
+		if err != nil {
+			failed = append(failed, err)
+		}
 	}
-	if foreign := computer.Foreign(); foreign > 0.05 {
-		fmt.Fprintf(out, "\nOthers kept %.2f CPUs busy meanwhile: trust ratios only.\n", foreign)
-	}
-	return nil
+	return errors.Join(failed...)
 }
 
 func printExperiments(out io.Writer, some []*compare.Experiment) {
@@ -108,7 +201,7 @@ func printExperiments(out io.Writer, some []*compare.Experiment) {
 }
 
 // printExperiment writes what was measured as a table for each figure.
-func printExperiment(out io.Writer, e *compare.Experiment, d *compare.Data, notes []string) {
+func printExperiment(out io.Writer, e *compare.Experiment, d *compare.Data, notes []string, failed error) {
 	fmt.Fprintf(out, "\n%d %s: %s\n", e.Number, e.Name, e.Question)
 	for _, f := range e.Figures {
 		fmt.Fprintf(out, "\n  %s, against %s\n", f.Y, f.X)
@@ -125,6 +218,10 @@ func printExperiment(out io.Writer, e *compare.Experiment, d *compare.Data, note
 	}
 	for _, n := range notes {
 		fmt.Fprintf(out, "  left out: %s\n", n)
+	}
+	if failed != nil {
+		fmt.Fprintf(out, "  FAILED: %v\n", failed)
+		return
 	}
 	fmt.Fprintf(out, "\n  Expected: %s\n  Answer: %s\n", e.Expected, e.Answer(d))
 }

@@ -52,7 +52,11 @@ func (h *rtcore) newNeigh(n *netns.Net, req *Request) ([]Message, error) {
 	case nb == nil && req.Flags&Create == 0:
 		return nil, syscall.ENOENT
 	case nb == nil:
-		if nb, err = h.core.NewNeighbour(d, m.Dst, w.Now()); err != nil {
+		make := h.core.NewNeighbour
+		if m.State&unix.NUD_PERMANENT != 0 {
+			make = h.core.NewPermanent
+		}
+		if nb, err = make(d, m.Dst, w.Now()); err != nil {
 			return nil, err
 		}
 	case req.Flags&Excl != 0:

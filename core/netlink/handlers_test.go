@@ -305,3 +305,24 @@ func TestNotifications(t *testing.T) {
 }
 
 var _ = core.FlagUp
+
+// A permanent entry has room in a full table. Linux: exempt_from_gc.
+func TestNeighPermanentIsExempt(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		h.must(netlink.New, add, &netlink.Link{Name: "v0", Info: "veth", Peer: &netlink.Link{Name: "v1"}})
+		for _, d := range []string{"v0", "v1"} {
+			h.must(netlink.New, 0, &netlink.Link{Name: d, Change: unix.IFF_UP, Flags: unix.IFF_UP})
+		}
+		nb := func(i byte, state uint16) *netlink.Neigh {
+			return &netlink.Neigh{Family: unix.AF_INET, Index: h.index("v0"), State: state, Dst: netip.AddrFrom4([4]byte{10, 0, 0, i}),
+				LLAddr: netlink.MAC{2, 0, 0, 0, 0, i}, Has: netlink.NeighLLAddr}
+		}
+		h.IPv4.SetNeighLimits(h.n, [3]int{1, 1, 2})
+		h.must(netlink.New, add, nb(1, unix.NUD_STALE))
+		h.must(netlink.New, add, nb(2, unix.NUD_STALE))
+		if _, err := h.do(h.n, netlink.New, add, nb(3, unix.NUD_STALE)); err != "ENOBUFS" {
+			t.Errorf("beyond gc_thresh3: %s", err)
+		}
+		h.must(netlink.New, add, nb(4, unix.NUD_PERMANENT))
+	})
+}

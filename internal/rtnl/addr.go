@@ -59,11 +59,17 @@ func (c *Conn) AddNeighbour(a netip.Addr, mac []byte, name string) error {
 	if err != nil {
 		return err
 	}
+	return c.SetNeighbour(index, a, mac, unix.NUD_PERMANENT)
+}
+
+// SetNeighbour makes or replaces a neighbour entry in a state, one of NUD_*, at
+// the interface of that index. ENOBUFS if the table is full.
+func (c *Conn) SetNeighbour(index int, a netip.Addr, mac []byte, state uint16) error {
 	// struct ndmsg: family, pad, pad u16, ifindex i32, state u16, flags, type.
 	body := make([]byte, unix.SizeofNdMsg)
 	body[0] = family(a)
 	binary.NativeEndian.PutUint32(body[4:], uint32(index))
-	binary.NativeEndian.PutUint16(body[8:], unix.NUD_PERMANENT)
+	binary.NativeEndian.PutUint16(body[8:], state)
 	m := newMsg(unix.RTM_NEWNEIGH, body).attr(unix.NDA_DST, a.AsSlice()).attr(unix.NDA_LLADDR, mac)
-	return wrap(c.do(m, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, nil), "add neighbour %s dev %s", a, name)
+	return wrap(c.do(m, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, nil), "add neighbour %s dev %d", a, index)
 }
