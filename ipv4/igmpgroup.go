@@ -176,6 +176,7 @@ func (s *Inet) groupsUp(dev *device) {
 		st.revive(g)
 		st.added(g)
 	}
+	st.publish() // what was excluded or included is back
 	st.unlock()
 }
 
