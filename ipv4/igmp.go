@@ -10,13 +10,6 @@ import (
 	"nsmodel/netns"
 )
 
-// Group membership (RFC 1112, RFC 2236, RFC 3376) has no placement of its own.
-// What a device listens to is the device's, as in Linux: it is found by the
-// device, which is in one Net at a time, and ends with the device's stay there.
-// What a socket has joined is the socket's. So no table could mix up two Nets.
-// The files are igmp.go (what is heard), igmpgroup.go (a device's groups),
-// igmpreport.go (what is told) and igmpsock.go (a socket's groups).
-
 // Defaults of what queriers say (RFC 3376 section 8) and times of Linux.
 const (
 	queryInterval    = 125 * time.Second
