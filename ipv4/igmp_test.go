@@ -341,7 +341,7 @@ func TestFilters(t *testing.T) {
 				case 6:
 					x.in.LeaveAllGroups(x.n, m)
 				case 7:
-					_ = x.in.SetFilter(x.n, m, g, x.at, FilterMode(pick("mode", 2)), []netip.Addr{src, source(3)}[:pick("sources", 3)])
+					_ = x.in.SetFilter(x.n, m, g, x.at, FilterMode(pick("mode", 2)), []netip.Addr{src, source(9)}[:pick("sources", 3)])
 				}
 			},
 			"sleep": func(*rapid.T) { x.sleep(time.Duration(pick("ms", 1500)) * time.Millisecond) },
