@@ -2,6 +2,7 @@ package compare
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +14,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	linux.Probe()
 	Main()
 	linux.Probe()
 	os.Exit(m.Run())
@@ -127,10 +127,27 @@ func TestPrediction(t *testing.T) {
 		model, kernel float64
 		sign          bool
 	}{{2, 2.1, true}, {2, 0.5, false}, {1, 1, true}, {1.04, 1.1, true}, {1, 3, false}} {
-		p := Prediction{Pair{}, ratio(c.model), ratio(c.kernel)}
+		p := Prediction{Model: ratio(c.model), Kernel: ratio(c.kernel)}
 		if p.SameSign() != c.sign {
 			t.Errorf("model x%v, kernel x%v: same sign %v", c.model, c.kernel, p.SameSign())
 		}
+	}
+}
+
+// The model's difference, 400, on the kernel's 1000 is x1.4, whatever the model's
+// own base of 100 makes of it.
+func TestPlaced(t *testing.T) {
+	d := &Data{values: map[Key][]float64{}}
+	for k, v := range map[Key]float64{{"f", Model, Tagged, 1}: 500, {"f", Model, Replicated, 1}: 100, {"f", Kernel, Tagged, 1}: 1500, {"f", Kernel, Replicated, 1}: 1000} {
+		d.put(k, v)
+	}
+	e := &Experiment{Pairs: []Pair{{Figure: "f", Lower: true, Above: Point{Tagged, 1}, Below: Point{Replicated, 1}}, {Figure: "g"}}}
+	ps := e.Predictions(d)
+	if p := ps[0]; math.Abs(p.Placed-1.4) > 1e-9 || math.Abs(p.PlacedOff()-(1-1.4/1.5)) > 1e-9 || p.Model.Median != 5 {
+		t.Errorf("%+v", p)
+	}
+	if p := ps[1]; p.Measured() || !math.IsNaN(p.Placed) {
+		t.Errorf("not measured: %+v", p)
 	}
 }
 

@@ -1,5 +1,7 @@
 package compare
 
+import "errors"
+
 // A curve is one measurement that yields several values at once, as a storm does
 // the backlog at several times. Its Arms stand in one Group: whichever comes
 // first in a round measures for all.
@@ -15,6 +17,31 @@ type curve struct {
 	take   func() ([]float64, error)
 	close  func() error
 	taken  [][]float64
+}
+
+// between returns the Arm of what the i-th values of c and of another curve come
+// to in the same round. The other's Arms stand in the same Group.
+func (c *curve) between(k Key, i int, other *curve, what func(a, b float64) float64) Arm {
+	return Arm{k, func() (*Stand, error) {
+		a, err := c.arm(k, i).Open()
+		if err != nil {
+			return nil, err
+		}
+		b, err := other.arm(k, i).Open()
+		if err != nil {
+			return nil, errors.Join(err, a.Close())
+		}
+		one := a.Sample
+		a.Sample = func() (float64, error) {
+			v, err := one()
+			if err != nil {
+				return 0, err
+			}
+			w, err := b.Sample()
+			return what(v, w), err
+		}
+		return a, nil
+	}}
 }
 
 // arm returns the Arm of the i-th value.

@@ -132,7 +132,11 @@ func weightFigures(n, most int) []string {
 // memoryParts measures what Nets under one vector are made of.
 func (r *Run) memoryParts(v nsmodel.Vector) error {
 	parts := r.seriesOf(partsOf(v))
-	if parts == nil { // see which there are
+	switch {
+	case parts != nil:
+	case r.plan != nil: // who only plans measures nothing
+		parts = partNames()
+	default: // see which there are
 		seen, err := weigh(v, 10, partNames())
 		if err != nil {
 			return err

@@ -22,12 +22,13 @@ const (
 
 // move asks what the move of a device costs.
 func move() *Experiment {
-	const wall = "wall"
+	const wall, share = "wall", "share"
 	const most = 10_000
 	figures := []Figure{
 		{Name: onDevice, Title: "A device with N entries moves", X: "entries on the device", Y: "CPU time of the move (us)", LogX: true, LogY: true},
 		{Name: onOther, Title: "A device moves, another one of its namespace has N entries", X: "entries on another device", Y: "CPU time of the move (us)", LogX: true, LogY: true},
 		{Name: atStrangers, Title: "A device moves, other namespaces have N entries", X: "entries of other namespaces", Y: "CPU time of the move (us)", LogX: true, LogY: true},
+		{Name: share, Title: "What an entry on the device adds to its move", X: "entries on the device", Y: "CPU time (ns), the empty device's taken off", LogX: true},
 		{Name: wall, Title: "How long whoever moves a device with N entries waits", X: "entries on the device", Y: "time of the move (us)", LogX: true, LogY: true},
 	}
 	pair := func(name, fig string, x float64, cause string) Pair {
@@ -49,7 +50,8 @@ func move() *Experiment {
 		Kernel:  "the same with RTM_NEWLINK and IFLA_NET_NS_FD between namespaces of its own; its neighbours stand in one shared table, its routes in one for each namespace",
 		Figures: figures,
 		Pairs: []Pair{
-			pair("10,000 own entries : none", onDevice, most, "An entry's share is alike, less than a microsecond (take the move of an empty device from both); an empty device is not. "+empty),
+			{Name: "what an entry adds, of 10,000 : of 1,000", Figure: share, Lower: true, Above: Point{Tagged, most}, Below: Point{Tagged, 1000}},
+			pair("10,000 own entries : none", onDevice, most, "What an entry adds is alike (figure share), an empty device is not. "+empty),
 			pair("10,000 entries on another device : none", onOther, most, "The model looks for what belongs to the device among all of its namespace's: by CPU profile 3 walks of its routes (device down, address gone, device gone) are 56 % of the move and 3 of its neighbours 43 %. "+
 				"Linux finds next hops and neighbours by their device (fib_info_devhash; dev->neighbours since 6.13), and walks the routes once, if a hop has died. "+empty),
 			pair("10,000 entries of others : none", atStrangers, most, ""),
@@ -67,11 +69,19 @@ func move() *Experiment {
 			}
 			for _, fig := range []string{onDevice, onOther, atStrangers} {
 				var arms []Arm
+				empty := map[string]*curve{}
 				for _, n := range xs {
 					add := func(side, series string, c *curve) {
 						arms = append(arms, c.arm(Key{fig, side, series, float64(n)}, 0))
-						if fig == onDevice {
-							arms = append(arms, c.arm(Key{wall, side, series, float64(n)}, 1))
+						if fig != onDevice {
+							return
+						}
+						arms = append(arms, c.arm(Key{wall, side, series, float64(n)}, 1))
+						if n == 0 {
+							empty[side+series] = c
+						} else if n >= 1000 || r.Scale == Tiny {
+							arms = append(arms, c.between(Key{share, side, series, float64(n)}, 0, empty[side+series],
+								func(with, without float64) float64 { return (with - without) * 1000 / float64(n) }))
 						}
 					}
 					for _, series := range []string{Tagged, Replicated} {

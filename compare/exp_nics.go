@@ -307,7 +307,11 @@ func (r *Run) nicsKernel() error {
 					return nil, err
 				}
 				return &Stand{Cold: true, Rounds: nicRounds(r), Sample: func() (float64, error) {
-					if err := others.there(n > 0); err != nil {
+					changed, err := others.there(n > 0)
+					if err == nil && changed { // what made or removed them has left its traces
+						_, err = far(routers[series]).sample(r.slice())
+					}
+					if err != nil {
 						return 0, err
 					}
 					return far(routers[series]).sample(r.slice())

@@ -23,7 +23,7 @@ func teardown() *Experiment {
 			"openperouter/openperouter#462, pelagos-containers/pelagos#183: cleanup is slow and the name still taken",
 		},
 		Workload: "others: a Net with 1,000 entries ends while 100 others hold N = 0 to 1,000,000 (full: 10,000,000); own: a Net with N = 1 to 100,000 entries ends while others hold 100,000. Walk: every bucket of the shared table, as Linux does. " +
-			"Kernel: a namespace with one connection in TIME_WAIT, without which the kernel would not look (edc12f032a5a), ends while others hold N = 0 to 100,000 entries of established TCP connections",
+			"Kernel: a namespace with one connection in TIME_WAIT, the kind of entry that the walk is for, ends while others hold N = 0 to 100,000 entries of established TCP connections",
 		Measured: "CPU time of the end in us; kernel: CPU time of its workers until they rest",
 		Expected: "The walk grows with the entries of others, with a list of its own, or an own table to drop, they do not matter. By own entries all three grow; dropping the copy least, as it unlinks nothing. The kernel walks its shared table of TCP connections: buckets, of which it has more than entries here, and entries, so that it grows with others' too, if by less than ours; with an own table (tcp_child_ehash_entries) it does not. " +
 			"The kernel's namespace has a few dozen other subsystems to take down, and ours in this experiment none: its ratio is nearer to 1 by as much.",

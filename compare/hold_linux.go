@@ -46,7 +46,16 @@ func holdHere(text string) error {
 		return fmt.Errorf("%s=%q: %w", holdEnv, text, err)
 	}
 	runtime.LockOSThread() // and never go back: the thread's namespace is not the process's
+	home, err := rtnl.CurrentNamespace()
+	if err != nil {
+		return err
+	}
 	for range nets {
+		// Each is made from home: a namespace's tables are what its maker's
+		// *_child_* sysctls say.
+		if err := unix.Setns(home.FD(), unix.CLONE_NEWNET); err != nil {
+			return os.NewSyscallError("setns", err)
+		}
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return os.NewSyscallError("unshare", err)
 		}
@@ -62,7 +71,7 @@ func holdHere(text string) error {
 		}
 	}
 	fmt.Println("held")
-	_, err := io.Copy(io.Discard, os.Stdin)
+	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
 

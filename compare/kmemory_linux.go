@@ -121,7 +121,7 @@ func (r *Run) memoryKernel() error {
 		sizes = append(sizes, 10_000)
 	}
 	caches := r.seriesOf(memKernel)
-	if caches == nil && r.Boxed { // see which there are
+	if caches == nil && r.Boxed && r.plan == nil { // see which there are
 		var err error
 		if caches, err = r.heavyCaches(Pick(r, 200, 200, 200)); err != nil && !errors.Is(err, ErrNotHere) {
 			return err

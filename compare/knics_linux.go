@@ -112,7 +112,7 @@ func (e *farEnd) ours(b []byte) bool {
 // that has come to twice the slice, as two threads are at work at least, so that a
 // busy computer makes it longer and not coarser.
 func (e *farEnd) sample(slice time.Duration) (float64, error) {
-	const warm = 4
+	const warm = 16
 	var start, took time.Duration
 	got, sent := 0, 0
 	for turn := 0; turn <= warm || took < 2*slice; turn++ {
@@ -235,23 +235,24 @@ type kernelCrowd struct {
 	nets int
 }
 
-// there has them be there, or not.
-func (c *kernelCrowd) there(want bool) error {
+// there has them be there, or not, and reports whether that is a change. It
+// returns when the kernel rests from that, if others let it.
+func (c *kernelCrowd) there(want bool) (changed bool, err error) {
 	if have := len(c.b.holders) > 0; have == want {
-		return nil
+		return false, nil
 	}
 	if want {
-		return c.b.holdState(c.nets)
+		err = c.b.holdState(c.nets)
+	} else {
+		for _, h := range c.b.holders {
+			err = errors.Join(err, h.close())
+		}
+		c.b.holders = nil
 	}
-	var errs []error
-	for _, h := range c.b.holders {
-		errs = append(errs, h.close())
+	if _, rest := kernelRest(); rest != nil && !errors.Is(rest, ErrNotHere) {
+		err = errors.Join(err, rest)
 	}
-	c.b.holders = nil
-	if _, err := kernelRest(); err != nil && !errors.Is(err, ErrNotHere) { // others' work may keep it from resting
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return true, err
 }
 
 // holdState has other processes make nets namespaces with all that an experiment

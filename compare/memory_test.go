@@ -262,14 +262,24 @@ func TestMemoryKernel(t *testing.T) {
 	if d := sum - got[memUp]; d < -1 || d > 1 {
 		t.Errorf("the parts come to %.0f bytes, the whole is %.0f", sum, got[memUp])
 	}
-	// A namespace takes some 200 kB; others on the computer may give as much back.
+	// A namespace takes some 200 kB. Others on the computer may give as much back
+	// meanwhile, if not each time.
+	for try := 0; try < 10 && got[memUp] < 20e3; try++ {
+		if got, err = r.weighKernel(nets, caches); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if got[memUp] < 20e3 || !slices.ContainsFunc(caches, func(c string) bool { return len(c) > 8 && c[:8] == "kmalloc-" }) {
 		t.Errorf("a namespace takes %.0f bytes, in %v", got[memUp], caches)
 	}
-	shared, err1 := r.weighKernelTable(0, 20)
-	own, err2 := r.weighKernelTable(16384, 20)
-	if err := errors.Join(err1, err2); err != nil {
-		t.Fatal(err)
+	var shared, own float64
+	for try := 0; try < 10 && own-shared < 16384*16; try++ {
+		var err1, err2 error
+		shared, err1 = r.weighKernelTable(0, 20)
+		own, err2 = r.weighKernelTable(16384, 20)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if own-shared < 16384*16 {
 		t.Errorf("a namespace takes %.0f bytes with an own table of 16384 buckets, %.0f without", own, shared)

@@ -109,9 +109,13 @@ func TestKernelCrowd(t *testing.T) {
 	}
 	defer b.Close()
 	c := &kernelCrowd{b, 5}
-	for _, want := range []bool{false, true, true, false, true} {
-		if err := c.there(want); err != nil {
+	for i, want := range []bool{false, true, true, false, true} {
+		changed, err := c.there(want)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if changed != (i != 0 && i != 2) {
+			t.Errorf("%d: changed %v", i, changed)
 		}
 		if have := len(b.holders) > 0; have != want {
 			t.Errorf("there: %v, want %v", have, want)

@@ -172,14 +172,15 @@ func noisyAnswer(d *Data) string {
 	ratio := func(fig, series string, x float64) Ratio {
 		return d.Ratio(Key{fig, Model, series, x}, Key{fig, Model, series, 0})
 	}
-	text := fmt.Sprintf("Beside %.0f neighbours of the attacker the victim makes %s of its %d under the host's limit, %s with a limit per tag, %s with its own table; %s, %s and %s of its %d old ones are evicted. "+
+	kernel := ""
+	if len(d.Values(Key{noisyMade, Kernel, hostWide, n})) > 0 {
+		kernel = fmt.Sprintf("; the kernel, which has the host's limit, lets it make %s, and evicts %s", at(noisyMade, Kernel, hostWide, n), at(noisyEvicted, Kernel, hostWide, n))
+	}
+	text := fmt.Sprintf("Beside %.0f neighbours of the attacker the victim makes %s of its %d under the host's limit, %s with a limit per tag, %s with its own table; %s, %s and %s of its %d old ones are evicted%s. "+
 		"An attempt costs, against none of the attacker's: %v, %v and %v. ",
 		n, at(noisyMade, Model, hostWide, n), victimTries, at(noisyMade, Model, Tagged, n), at(noisyMade, Model, Replicated, n),
-		at(noisyEvicted, Model, hostWide, n), at(noisyEvicted, Model, Tagged, n), at(noisyEvicted, Model, Replicated, n), victimHas,
+		at(noisyEvicted, Model, hostWide, n), at(noisyEvicted, Model, Tagged, n), at(noisyEvicted, Model, Replicated, n), victimHas, kernel,
 		ratio(noisyCost, hostWide, n), ratio(noisyCost, Tagged, n), ratio(noisyCost, Replicated, n))
-	if len(d.Values(Key{noisyMade, Kernel, hostWide, n})) > 0 {
-		text += fmt.Sprintf("The kernel lets the victim make %s, and evicts %s. ", at(noisyMade, Kernel, hostWide, n), at(noisyEvicted, Kernel, hostWide, n))
-	}
 	return text + fmt.Sprintf("Of %d datagrams in fragments %s, %s and %s arrive beside %.0f unfinished ones. A socket beside %.0f of the attacker's costs, against none: %v in a shared table of fixed size, %v in one that grows, %v in its own.",
 		fragTries, at(noisyFrags, Model, hostWide, f), at(noisyFrags, Model, Tagged, f), at(noisyFrags, Model, Replicated, f), f,
 		s, ratio(noisySockets, fixed, s), ratio(noisySockets, Tagged, s), ratio(noisySockets, Replicated, s))

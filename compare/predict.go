@@ -9,13 +9,25 @@ import (
 type Prediction struct {
 	Pair
 	Model, Kernel Ratio
+
+	// Placed is the kernel's ratio as it would be if all that Above has more
+	// than Below cost the kernel what it costs the model, in the figure's unit:
+	// the model's difference, on what the kernel takes for Below. A ratio alone
+	// says as much of what stands around a table as of the table. NaN if not
+	// measured, or if it is no cost that is compared.
+	Placed float64
 }
 
 // Predictions holds the model's ratios against the kernel's.
 func (e *Experiment) Predictions(d *Data) (all []Prediction) {
 	for _, p := range e.Pairs {
 		at := func(side string, pt Point) Key { return Key{p.Figure, side, pt.Series, pt.X} }
-		all = append(all, Prediction{p, d.Ratio(at(Model, p.Above), at(Model, p.Below)), d.Ratio(at(Kernel, p.Above), at(Kernel, p.Below))})
+		q := Prediction{Pair: p, Model: d.Ratio(at(Model, p.Above), at(Model, p.Below)), Kernel: d.Ratio(at(Kernel, p.Above), at(Kernel, p.Below))}
+		q.Placed = 1 + (d.Stat(at(Model, p.Above)).Median-d.Stat(at(Model, p.Below)).Median)/d.Stat(at(Kernel, p.Below)).Median
+		if !p.Lower {
+			q.Placed = math.NaN() // rates do not add up
+		}
+		all = append(all, q)
 	}
 	return all
 }
@@ -37,6 +49,9 @@ func (p Prediction) Off() float64 {
 	return math.Abs(p.Model.Median/p.Kernel.Median - 1)
 }
 
+// PlacedOff is Off of Placed.
+func (p Prediction) PlacedOff() float64 { return math.Abs(p.Placed/p.Kernel.Median - 1) }
+
 // String tells the prediction and what came of it.
 func (p Prediction) String() string {
 	if !p.Measured() {
@@ -49,6 +64,9 @@ func (p Prediction) String() string {
 	size := fmt.Sprintf("off by %.0f %%", 100*p.Off())
 	if p.Off() <= 0.25 {
 		size = "size within 25 %"
+	}
+	if !math.IsNaN(p.Placed) {
+		size += fmt.Sprintf("; the model's difference on the kernel's base x%s", short(p.Placed))
 	}
 	text := fmt.Sprintf("%s: model %v, kernel %v: %s, %s", p.Name, p.Model, p.Kernel, verdict, size)
 	if p.Cause != "" && (!p.SameSign() || p.Off() > 0.25) {

@@ -46,8 +46,9 @@ type Run struct {
 	store    *Store
 	e        *Experiment
 	notes    []string
-	measured int     // groups of this experiment that were not in the store
-	plan     *[]Step // not nil: groups are listed here and not measured
+	measured int         // groups of this experiment that were not in the store
+	plan     *[]Step     // not nil: groups are listed here and not measured
+	list     func([]Arm) // told of arms in place of measuring them; nil: measure
 }
 
 // ErrNotHere wraps why a value cannot be had on this computer; the arm is left
@@ -125,9 +126,29 @@ type Arm struct {
 // A Stand is an Arm that is set up.
 type Stand struct {
 	Sample func() (float64, error)
-	Close  func() error // may be nil
-	Rounds int          // 0: as many as the Run takes
-	Cold   bool         // the first sample counts: nothing is to be warmed up
+	Do     func(k int) error // does k operations, whose time is what Sample takes; nil if that is something else
+	Close  func() error      // may be nil
+	Rounds int               // 0: as many as the Run takes
+	Cold   bool              // the first sample counts: nothing is to be warmed up
+}
+
+// Arms lists what the experiment would measure on the model, in its order, for
+// who measures it otherwise: the Go benchmarks do. Nothing is set up yet.
+func (e *Experiment) Arms(scale Scale) (all []Arm, err error) {
+	store, err := OpenStore("", false)
+	if err != nil {
+		return nil, err
+	}
+	r := NewRun(scale, store)
+	r.e, r.Why = e, ErrNotHere
+	r.list = func(arms []Arm) {
+		for _, a := range arms {
+			if a.Side == Model {
+				all = append(all, a)
+			}
+		}
+	}
+	return all, e.Run(r)
 }
 
 // Group measures arms in turns: a round has one sample of each, every other
@@ -137,6 +158,10 @@ type Stand struct {
 func (r *Run) Group(what string, arms ...Arm) error {
 	if len(arms) == 0 {
 		return nil // a small scale leaves out whole groups
+	}
+	if r.list != nil {
+		r.list(arms)
+		return nil
 	}
 	step := Step{Experiment: r.e, What: what, Arms: len(arms)}
 	if r.plan != nil {
@@ -285,7 +310,7 @@ func (r *Run) Repeat(run func(k int) error) (*Stand, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stand{Sample: sample}, nil
+	return &Stand{Sample: sample, Do: run}, nil
 }
 
 // cpuOf returns the CPU time that f took on this thread.

@@ -41,9 +41,21 @@ func TestCurve(t *testing.T) {
 	if taken != 5 || closed != 1 {
 		t.Errorf("measured %d times, ended %d times", taken, closed)
 	}
+	// Two curves side by side are compared round by round.
+	seven := &curve{times: 4, open: func() (func() ([]float64, error), func() error, error) {
+		return func() ([]float64, error) { return []float64{0, 7}, nil }, nil, nil
+	}}
+	c.opened, c.taken = false, nil
+	diff := Key{"f", Model, Tagged, 2}
+	if err := r.Group("both", seven.arm(Key{"f", Model, Tagged, 3}, 1), c.between(diff, 1, seven, func(a, b float64) float64 { return 100*a + b })); err != nil {
+		t.Fatal(err)
+	}
+	if got := store.Of(e).Values(diff); !slices.Equal(got, []float64{-693, -793, -893, -993}) {
+		t.Errorf("values of both %v", got)
+	}
 	// What cannot be had here is left out, all of it, with a note.
 	none := &curve{open: func() (func() ([]float64, error), func() error, error) { return nil, nil, ErrNotHere }}
-	if err := r.Group("none", none.arm(Key{"g", Model, Tagged, 0}, 0), none.arm(Key{"g", Model, Tagged, 1}, 1)); err != nil || len(r.Notes()) != 2 {
+	if err := r.Group("none", none.arm(Key{"g", Model, Tagged, 0}, 0), none.arm(Key{"g", Model, Tagged, 1}, 1)); err != nil || len(r.Notes()) != 1 {
 		t.Errorf("%v, notes %v", err, r.Notes())
 	}
 }
@@ -52,8 +64,8 @@ func TestCurve(t *testing.T) {
 // nobody was left to be looked at.
 func TestBacklog(t *testing.T) {
 	ms := time.Millisecond
-	b := &backlog{at: []time.Duration{5 * ms, 20 * ms, 24 * ms, 60 * ms, 110 * ms}, dead: []int{1, 8, 2, 5, 3}, ended: 100 * ms, back: 130 * ms}
-	want := map[int]float64{10: 10, 25: 80, 50: 20, 75: 50, 100: 50, 125: 50, 150: 0, 200: 0, 300: 0}
+	b := &backlog{at: []time.Duration{5 * ms, 20 * ms, 24 * ms, 60 * ms, 110 * ms}, dead: []int{1, 8, 2, 5, -3}, ended: 100 * ms, back: 130 * ms}
+	want := map[int]float64{10: 10, 25: 80, 50: 20, 75: 50, 100: 50, 125: 50, 150: 0, 200: 0, 300: 0, 500: 0}
 	got := b.values(10)
 	for i, x := range stormTimes() {
 		if got[i] != want[x] {

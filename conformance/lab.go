@@ -25,7 +25,7 @@ type Lab struct {
 	// Skip says why Linux cannot judge the lab, "" if it can.
 	Skip string
 	// Needs are what the lab wants of the machine beside ip, ping and sysctl:
-	// a tool's name.
+	// a tool's name, or type=KIND for a kind of device that not every kernel has.
 	Needs []string
 	// Uncounted says why the devices' counters are not compared with Linux's,
 	// "" if they are; UncountedOn is the version on which that was seen.
@@ -110,6 +110,7 @@ func load(path string, read func(string) ([]byte, error)) (*Lab, error) {
 //	#: - REGEXP                      of the diff are the model's,
 //	#: + REGEXP                      and these Linux's; outer blanks do not count
 //	#: needs TOOL...                 judged by Linux only where these tools are
+//	#: needs type=KIND               and where the kernel has devices of this kind
 //
 // What differs, and what is not compared, names the version of Linux on which
 // that was seen.

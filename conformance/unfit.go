@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nsmodel/internal/linux"
+	"nsmodel/internal/rtnl"
 )
 
 // Unfit says why Linux cannot judge the lab here, "" if it can.
@@ -20,11 +21,35 @@ func (l *Lab) Unfit() string {
 		}
 	}
 	for _, tool := range l.Needs {
+		if kind, ok := strings.CutPrefix(tool, "type="); ok {
+			if err := knows(kind); err != nil {
+				return err.Error()
+			}
+			continue
+		}
 		if _, err := linux.Tool(tool); err != nil {
 			return err.Error()
 		}
 	}
 	return ""
+}
+
+// knows says whether the kernel can make devices of a kind, or why not.
+func knows(kind string) error {
+	ns, err := rtnl.NewNamespace()
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	c, err := ns.Dial()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.Knows(kind); err != nil {
+		return fmt.Errorf("the kernel knows no device of type %s", kind)
+	}
+	return nil
 }
 
 // pidWord returns the word behind a `netns` that ip would take for a process.

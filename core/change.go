@@ -75,6 +75,13 @@ func (s *Stack) StateChanged(d *Device) {
 // SetFlag switches one of FlagPromisc, FlagAllMulti, FlagNoARP, FlagMulticast
 // and FlagMaster; under rtnl.
 func (s *Stack) SetFlag(d *Device, flag uint32, on bool) {
+	if flag&FlagPromisc != 0 && on != (d.flags.Load()&FlagPromisc != 0) {
+		k := -1
+		if on {
+			k = 1
+		}
+		s.AddPromiscuity(d, k)
+	}
 	if on {
 		d.flags.Store(d.flags.Load() | flag)
 	} else {
@@ -84,6 +91,10 @@ func (s *Stack) SetFlag(d *Device, flag uint32, on bool) {
 		d.refilter()
 	}
 }
+
+// AddPromiscuity lets k more, or with k below zero fewer, want d to hear frames to
+// others' addresses; under rtnl. Linux: dev_set_promiscuity.
+func (s *Stack) AddPromiscuity(d *Device, k int) { d.ears.Add(int32(k)) }
 
 // Rename gives d another name in its Net; under rtnl. A device that is up may
 // be renamed, as in Linux since 6.2. Errors: EINVAL, EEXIST.
@@ -109,7 +120,7 @@ func (s *Stack) Rename(d *Device, name string) error {
 // SetMTU sets the largest payload of a frame in bytes; under rtnl. EINVAL out
 // of the device's range. Linux: dev_set_mtu.
 func (s *Stack) SetMTU(d *Device, mtu int) error {
-	if d.Flags()&FlagLoopback == 0 && (mtu < MinMTU || mtu > MaxMTU) || mtu < 0 {
+	if mtu < d.MinMTU() || d.Flags()&FlagLoopback == 0 && mtu > MaxMTU {
 		return fmt.Errorf("core: mtu %d of %s: %w", mtu, d.Name(), syscall.EINVAL)
 	}
 	if t, ok := d.driver.(Tuner); ok {

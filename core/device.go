@@ -67,6 +67,10 @@ type Mover interface {
 // ports. It reports whether it took p. Linux: rx_handler_func_t.
 type Claim func(w *Worker, d *Device, p *Packet) bool
 
+// VLANs returns the device that stands for the VLAN that p's tag names at another
+// device, or nil. Linux: vlan_find_dev.
+type VLANs func(p *Packet) *Device
+
 // A Tap sees every frame that a device receives or sends, before anybody else;
 // it must copy what it keeps. Linux: ptype_all.
 type Tap func(w *Worker, d *Device, p *Packet, out bool)
@@ -82,6 +86,9 @@ type Device struct {
 	real    bool   // a NIC: returns to the initial Net when its Net dies
 	fixedN  bool   // may not change namespace (NETIF_F_NETNS_LOCAL)
 	stacked bool   // passes its packets on to other devices of its Net
+	stays   bool   // outlives a move of the device that it stands on
+	greedy  bool   // takes every frame that it gets for its own
+	minMTU  uint16
 
 	// atomic: written under rtnl, read by anybody
 	net   atomic.Pointer[netns.Net]
@@ -93,6 +100,7 @@ type Device struct {
 	addr  atomic.Uint64 // MAC address
 	books atomic.Pointer[Ledger]
 	hooks atomic.Pointer[hooks]   // nil on most devices
+	ears  atomic.Int32            // how many want it to hear all. Linux: promiscuity
 	ext   atomic.Pointer[shelves] // nil until a protocol keeps something here
 
 	groups atomic.Pointer[[]HardwareGroup] // written under Stack.groupMu; nil: none
@@ -114,8 +122,8 @@ type Device struct {
 
 // stats are a device's counters. Linux: struct rtnl_link_stats64.
 type stats struct {
-	rxPackets, rxBytes, rxDropped, rxErrors, rxMissed atomic.Uint64
-	txPackets, txBytes, txDropped, txErrors           atomic.Uint64
+	rxPackets, rxBytes, rxDropped, rxErrors, rxMissed, rxMulticast atomic.Uint64
+	txPackets, txBytes, txDropped, txErrors                        atomic.Uint64
 }
 
 // Stats are the counters of a device, in packets and bytes.
@@ -129,7 +137,8 @@ func (d *Device) Stats() Stats {
 	s := &d.stats
 	return Stats{
 		RxPackets: s.rxPackets.Load(), RxBytes: s.rxBytes.Load(), RxErrors: s.rxErrors.Load(), RxDropped: s.rxDropped.Load(), RxMissed: s.rxMissed.Load(),
-		TxPackets: s.txPackets.Load(), TxBytes: s.txBytes.Load(), TxErrors: s.txErrors.Load(), TxDropped: s.txDropped.Load(),
+		RxMulticast: s.rxMulticast.Load(),
+		TxPackets:   s.txPackets.Load(), TxBytes: s.txBytes.Load(), TxErrors: s.txErrors.Load(), TxDropped: s.txDropped.Load(),
 	}
 }
 
@@ -139,6 +148,14 @@ func (d *Device) CountRxDropped(k uint64) { d.stats.rxDropped.Add(k) }
 
 // CountRxMissed counts k frames for which the NIC had no room.
 func (d *Device) CountRxMissed(k uint64) { d.stats.rxMissed.Add(k) }
+
+// AdjustRx corrects what was counted as received by what only the driver knows:
+// packets and bytes more, or fewer, and how many of them were for a group.
+func (d *Device) AdjustRx(packets, bytes int64, multicast uint64) {
+	d.stats.rxPackets.Add(uint64(packets))
+	d.stats.rxBytes.Add(uint64(bytes))
+	d.stats.rxMulticast.Add(multicast)
+}
 
 // CountTxDropped counts k frames that the driver threw away.
 func (d *Device) CountTxDropped(k uint64) { d.stats.txDropped.Add(k) }
@@ -160,6 +177,13 @@ func (d *Device) Index() int { return int(d.index.Load()) }
 
 // MTU returns the largest payload of a frame, in bytes.
 func (d *Device) MTU() int { return int(d.mtu.Load()) }
+
+// MinMTU returns the least MTU that the device takes, in bytes. Linux: min_mtu.
+func (d *Device) MinMTU() int { return int(d.minMTU) }
+
+// Promiscuity returns how many want the device to hear frames to others' addresses,
+// its own flag included. Linux: dev->promiscuity.
+func (d *Device) Promiscuity() int { return int(d.ears.Load()) }
 
 // Addr returns the device's hardware address.
 func (d *Device) Addr() wire.MAC { return unpackMAC(d.addr.Load()) }

@@ -1,8 +1,9 @@
 package core
 
 // hooks are what few devices have beside their driver; published as a whole.
-// Linux: rx_handler, tcx_egress and ptype_all of struct net_device.
+// Linux: rx_handler, vlan_info, tcx_egress and ptype_all of struct net_device.
 type hooks struct {
+	vlans  VLANs
 	claim  Claim
 	egress Claim
 	taps   []*Tap
@@ -10,7 +11,7 @@ type hooks struct {
 
 // A shelves is what protocols keep beside the device, by DevSlot; published as
 // a whole. Linux: ip_ptr, ip6_ptr and rx_handler_data of struct net_device.
-type shelves [4]any
+type shelves [5]any
 
 // SetClaim gives the frames that d receives to c before the protocols; nil takes
 // them back. EBUSY is the caller's to find, with [Device.Claimed]. Under rtnl.
@@ -23,6 +24,10 @@ func (d *Device) Claimed() bool {
 	h := d.hooks.Load()
 	return h != nil && h.claim != nil
 }
+
+// SetVLANs lets f say which device stands for the VLAN that a tagged frame of d
+// names; nil ends it. Under rtnl. Linux: rcu_assign_pointer(real_dev->vlan_info).
+func (d *Device) SetVLANs(f VLANs) { d.editHooks(func(h *hooks) { h.vlans = f }) }
 
 // SetEgress lets c see the frames that d sends, already counted as sent, before
 // the driver; what it takes the driver does not get. Nil ends it. Under rtnl.
@@ -54,7 +59,7 @@ func (d *Device) editHooks(f func(*hooks)) {
 		*h = *old
 	}
 	f(h)
-	if h.claim == nil && h.egress == nil && h.taps == nil {
+	if h.vlans == nil && h.claim == nil && h.egress == nil && h.taps == nil {
 		h = nil
 	}
 	d.hooks.Store(h)
@@ -71,7 +76,8 @@ func (h *hooks) tap(w *Worker, d *Device, p *Packet, out bool) {
 type DevSlot[T any] struct{ i int }
 
 // NewDevSlot returns shelf i: 0 IPv4, 1 IPv6, 2 the master's port, 3 the devices
-// that share the device's frames.
+// that stand on the device, 4 what rtnetlink keeps. Each has one owner: what two
+// put on one shelf takes the other's away.
 func NewDevSlot[T any](i int) DevSlot[T] { return DevSlot[T]{i} }
 
 // Of returns what the protocol keeps at d, or nil.

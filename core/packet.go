@@ -62,6 +62,8 @@ type Packet struct {
 	next *Packet
 	live bool
 	past bool // it has been shared out at Dev: no claim sees it there
+	// above says that it reached Dev from a device that stands on Dev.
+	above bool
 
 	// Dev is the device the packet arrived at or leaves by.
 	Dev *Device
@@ -232,7 +234,7 @@ func (p *Packet) reset() {
 //	Conntrack  a flow entry belongs to the tables that made it
 //	Type       is told anew from the destination address
 //	Opts       is scratch of the sender's network layer
-//	past       was said of another device
+//	past       was said of another device, and so was above
 //
 // Cleared only when the namespace changes:
 //
@@ -250,7 +252,7 @@ func (p *Packet) scrub(cross bool) {
 	p.InIndex = 0
 	p.Conntrack = nil
 	p.Opts = [4]uint16{}
-	p.past = false
+	p.past, p.above = false, false
 	if cross {
 		p.Mark = 0
 	}

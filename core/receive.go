@@ -189,6 +189,7 @@ func (d *Device) process(w *Worker, p *Packet) {
 	}
 	p.Type = d.classify(eth.Dst())
 	p.Protocol = eth.Type()
+round:
 	h := d.hooks.Load()
 	if h != nil {
 		h.tap(w, d, p, false)
@@ -200,17 +201,33 @@ func (d *Device) process(w *Worker, p *Packet) {
 			return
 		}
 	}
-	if h != nil && h.claim != nil && !p.past && h.claim(w, d, p) {
-		return
+	if h != nil { // a VLAN comes before who claims the rest, as a bridge
+		if p.VLANProto != 0 && h.vlans != nil {
+			if up := h.vlans(p); up != nil {
+				if !up.rise(w, p) {
+					return
+				}
+				d = up
+				goto round
+			}
+		}
+		if h.claim != nil && !p.past && h.claim(w, d, p) {
+			return
+		}
 	}
 	p.past = false
 	// A tag that names a VLAN which no device stands for makes the frame
 	// somebody else's; VLAN 0 is only a priority (802.1Q).
-	if p.VLANProto != 0 && p.VLAN&0xfff != 0 {
-		w.Drop(p, NoVLAN)
-		return
+	if p.VLANProto != 0 {
+		up, ok := d.innerVLAN(w, p)
+		if !ok {
+			return
+		}
+		if up != nil {
+			d = up
+			goto round
+		}
 	}
-	p.VLAN, p.VLANProto = 0, 0 // or a router would pass the priority on
 	p.Pull(wire.EthernetLen)
 	p.SetL3(0)
 	w.Stack.toProtocol(w, p)
@@ -240,6 +257,9 @@ func (d *Device) classify(dst wire.MAC) PacketType {
 		return ToBroadcast
 	case dst[0]&1 != 0:
 		return ToMulticast
+	}
+	if d.greedy {
+		return ToHost
 	}
 	return ToOther
 }

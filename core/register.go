@@ -35,6 +35,13 @@ type DeviceSpec struct {
 	// Lower is the device that this one stands on: this one dies when Lower is
 	// unregistered or leaves its Net. Linux: netdev_upper_dev_link.
 	Lower *Device
+	// Stays says that it lives on when Lower only moves to another Net, or goes home
+	// from a dying one. Linux: vlan_device_event, macvlan_device_event.
+	Stays bool
+	// Greedy says that each unicast frame it gets is for it, whatever the address.
+	Greedy bool
+	// AnyMTU says that there is no least MTU. Linux: min_mtu 0.
+	AnyMTU bool
 }
 
 // A Kind is a kind of device that users can make by name, as `ip link add type
@@ -44,6 +51,9 @@ type Kind struct {
 	Name string
 	// New makes the devices that spec asks for in n, under rtnl.
 	New func(n *netns.Net, spec LinkSpec) (*Device, error)
+	// Check looks at the attributes of a new or an existing device before anything
+	// else is looked at; nil if there is nothing to check. Linux: validate.
+	Check func(attrs map[string]string) error
 	// Change applies attributes to an existing device; nil if it has none.
 	Change func(d *Device, attrs map[string]string) error
 	// Show returns the kind's attributes in the order in which `ip -d link`
@@ -94,7 +104,7 @@ func (s *Stack) Kind(name string) *Kind {
 // Linux: register_netdevice.
 func (s *Stack) Register(n *netns.Net, spec DeviceSpec) (*Device, error) {
 	d := &Device{stack: s, driver: spec.Driver, kind: spec.Kind, hw: spec.Hardware, real: spec.Real,
-		fixedN: spec.NetLocal, stacked: spec.Stacked, txqlen: int32(spec.TxQLen)}
+		fixedN: spec.NetLocal, stacked: spec.Stacked, txqlen: int32(spec.TxQLen), stays: spec.Stays, greedy: spec.Greedy}
 	if d.hw == 0 {
 		d.hw = 1
 	}
@@ -109,7 +119,10 @@ func (s *Stack) Register(n *netns.Net, spec DeviceSpec) (*Device, error) {
 	if spec.MTU == 0 {
 		spec.MTU = 1500
 	}
-	if spec.MTU < MinMTU || (spec.MTU > MaxMTU && flags&FlagLoopback == 0) {
+	if flags&FlagLoopback == 0 && !spec.AnyMTU {
+		d.minMTU = MinMTU
+	}
+	if spec.MTU < d.MinMTU() || (spec.MTU > MaxMTU && flags&FlagLoopback == 0) {
 		return nil, fmt.Errorf("core: mtu %d of %s: %w", spec.MTU, spec.Name, syscall.EINVAL)
 	}
 	d.mtu.Store(uint32(spec.MTU))
@@ -224,13 +237,15 @@ func (s *Stack) unlist(d *Device, gone []*Device) []*Device {
 			gone = s.unlist(other, gone)
 		}
 	}
-	return s.unlistUppers(d, gone)
+	return s.unlistUppers(d, gone, d.real && !n.Alive() && !n.IsInit())
 }
 
-// unlistUppers unlists what stands on d.
-func (s *Stack) unlistUppers(d *Device, gone []*Device) []*Device {
+// unlistUppers unlists what stands on d, or if d only moves what does not stay then.
+func (s *Stack) unlistUppers(d *Device, gone []*Device, moves bool) []*Device {
 	for _, up := range d.Uppers() {
-		gone = s.unlist(up, gone)
+		if !moves || !up.stays {
+			gone = s.unlist(up, gone)
+		}
 	}
 	return gone
 }
@@ -371,7 +386,7 @@ func (s *Stack) Move(d *Device, to *netns.Net, name string) error {
 			return err
 		}
 	}
-	gone := s.unlistUppers(d, nil)
+	gone := s.unlistUppers(d, nil, true)
 	s.down(d)
 	d.listed = false
 	s.devices.Delete(from, nameKey(d.Name()))

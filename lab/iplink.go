@@ -18,8 +18,11 @@ SETTINGS := [ mtu MTU ] [ address MAC ] [ broadcast MAC ] [ txqueuelen N ] [ ali
 TYPE ARGS := veth [ peer [ name NAME ] [ SETTINGS ] [ netns NETNS ] ] |
              bridge [ ageing_time T ] [ forward_delay T ] [ hello_time T ] [ max_age T ]
                     [ stp_state 0|1 ] [ priority N ] [ vlan_filtering 0|1 ] |
+             vlan id VID [ protocol 802.1Q|802.1ad ] (stands on "link DEV") |
+             macvlan [ mode private|vepa|bridge|passthru ] (stands on "link DEV") |
              passthrough                     (stands on "link DEV") |
-             nic dev KERNELIF [ring v2|v3]   (an interface of the real kernel)
+             nic dev KERNELIF [ring v2|v3]   (an interface of the real kernel) |
+             tap dev KERNELIF                (a tap of the real kernel, at its other end)
 `
 
 func parseLink(a *args, c *Command) Action {
@@ -206,12 +209,16 @@ func (p *linkParser) parseType(a *args) {
 		p.l.Peer = q.l
 	case "bridge":
 		p.l.BridgeInfo = parseBridgeInfo(a)
-	case "nic":
+	case "vlan":
+		p.l.VLANInfo = parseVLANInfo(a)
+	case "macvlan":
+		p.l.MACVLAN = parseMACVLANInfo(a)
+	case "nic", "tap":
 		if w := a.next(); w != "dev" {
 			panic(garbage("type", w))
 		}
 		p.l.Parent = a.next()
-		if a.more() && a.peek() == "ring" {
+		if p.typ == "nic" && a.more() && a.peek() == "ring" {
 			a.next()
 			p.l.Ring = a.next()
 			if p.l.Ring != "v2" && p.l.Ring != "v3" {

@@ -247,6 +247,16 @@ func (t *tool) printDetails(p *printer, l *netlink.Link) {
 			printBridge(p, l.BridgeInfo)
 			p.closeObject()
 		}
+		if l.VLANInfo != nil {
+			p.openNamed("info_data")
+			printVLAN(p, l.VLANInfo)
+			p.closeObject()
+		}
+		if l.MACVLAN != nil {
+			p.openNamed("info_data")
+			printMACVLAN(p, l.MACVLAN)
+			p.closeObject()
+		}
 		if l.PortInfo != "" {
 			p.nl()
 			p.str("info_slave_kind", "    %s_slave ", l.PortInfo)

@@ -31,6 +31,7 @@ func commands() []command {
 		{"ping", "...", "the same, as ping", oneShot("ping")},
 		{"probe", "...", "the same: UDP, raw frames, captures, the ledger", oneShot("probe")},
 		{"compare", "[--out DIR] [NAME...]", "tagging against duplication, with the kernel beside", compareRun},
+		{"advise", "[--nets N] [flags]", "which placements suit a workload on this computer, and their costs", adviseRun},
 		{"vet", "[flags] [PACKAGE...]", "find in sources what breaks isolation: the linter for tags", vet},
 		{"bench", "[--quick] [--json] [NAME...]", "measure this computer", benchmark},
 		{"explore", "[flags] [SCENE...]", "try the interleavings of lifecycle scenes on the code", exploreRun},

@@ -16,7 +16,7 @@ import (
 func placementIsInvisible(t *rapid.T, vs []conformance.Variant) {
 	cs := world{links: true}.lab(t, 40)
 	eyes := drawEyes(t)
-	same(t, vs, cs, oneWorker, func(v conformance.Variant) *bench { return newBench(t, v, eyes) }, func(b *bench) string {
+	same(t, vs, cs, inOrder, func(v conformance.Variant) *bench { return newBench(t, v, eyes) }, func(b *bench) string {
 		var s strings.Builder
 		for _, nets := range groups {
 			for _, net := range nets {
@@ -27,12 +27,12 @@ func placementIsInvisible(t *rapid.T, vs []conformance.Variant) {
 	})
 }
 
-// scheduleIsInvisible is the rest of law 1: how many workers there are, and
-// which of them takes the next packet. Of that the tools' answers tell nothing,
+// scheduleIsInvisible is the rest of law 1: how many workers there are, which
+// of them takes the next packet, and how many it takes at once. Of that the tools' answers tell nothing,
 // where no race is on.
 func scheduleIsInvisible(t *rapid.T, vs []conformance.Variant) {
 	cs := world{narrow: true}.lab(t, 40)
-	several := func(v conformance.Variant) bool { return !oneWorker(v) }
+	several := func(v conformance.Variant) bool { return !inOrder(v) }
 	same(t, vs, cs, several, func(v conformance.Variant) *bench { return newBench(t, v, eyes{}) }, func(*bench) string { return "" })
 }
 

@@ -34,6 +34,9 @@ var wideVerbs = []string{
 	"law $X hold h$X", "law $X put h$X",
 	// devices
 	"X link add q0 type veth peer name q1", "X link add m0 link $D type passthrough", "X link add m0 link $D netns $Y type passthrough",
+	"X link add u0 link $D type vlan id 10", "X link add u0 link $D netns $Y type vlan id 10", "X link add u1 link $D netns $Y type vlan protocol 802.1ad id 10", "X link set u0 up", "X addr add $N dev u0",
+	"X link add m1 link $D type macvlan mode bridge", "X link add m1 link $D netns $Y type macvlan mode bridge", "X link add m2 link $D netns $Y type macvlan mode $m", "X link set m1 up",
+	"X link set m1 type macvlan mode $m", "X addr add $N dev m1",
 	"X link add br0 address $M type bridge ageing_time 500", "X link add br1 type bridge", "X link set br0 type bridge ageing_time 0",
 	"X link set $P master br0", "X link set $P master br0", "X link set $P master br1",
 	"X link set $D name lan%d", "X link set lan0 name $D", "X link set $D address $M", "X link set $D alias x$X", "X link set $D group 3",

@@ -62,6 +62,7 @@ func (g *gen) upTo(label string, k int) int { return rapid.IntRange(0, k).Draw(g
 //	$p, $M   a port, a hardware address
 //	$S       a socket's name
 //	$K       a tunable and a value
+//	$m       a mode of macvlan
 func (g *gen) expand(s string) string {
 	s = inNet(g.x, s)
 	y := g.y
@@ -80,7 +81,7 @@ func (g *gen) expand(s string) string {
 		case 'Y':
 			v = y
 		case 'D':
-			v = g.device("v0", "w0", "v1", "w1", "br0", "lo", "m0", "q0")
+			v = g.device("v0", "w0", "v1", "w1", "br0", "lo", "m0", "q0", "u0", "m1")
 		case 'P':
 			v = g.device("v0", "w0", "v1", "w1", "q0")
 		case 'A':
@@ -95,6 +96,8 @@ func (g *gen) expand(s string) string {
 			v = "02:00:00:00:00:0" + g.pick("mac", "1", "2", "3")
 		case 'S':
 			v = "s" + g.pick("sock", "0", "1", "2")
+		case 'm':
+			v = g.pick("mode", "bridge", "bridge", "vepa", "private", "passthru")
 		case 'K':
 			v = g.tunable()
 		default:
@@ -251,5 +254,10 @@ func drawVariant(t *rapid.T, vs []conformance.Variant, keep func(conformance.Var
 // oneWorker is for laws that compare orders: which worker takes whose packet is
 // the scheduler's choice, and no law is about that.
 func oneWorker(v conformance.Variant) bool { return v.Config.Workers < 2 && v.Schedule == 0 }
+
+// inOrder is for the law that compares orders over ways of several hops: who
+// takes 64 packets of one device before the next one's has them arrive before
+// what was sent earlier on a longer way, as Linux's budget does.
+func inOrder(v conformance.Variant) bool { return oneWorker(v) && v.Config.Budget <= 1 }
 
 func everyVariant(conformance.Variant) bool { return true }

@@ -18,7 +18,7 @@ func lives() []Mutant {
 		{Name: "a peer outlives its pair", Kind: Lifecycle, Precedent: "C67 of that kind: the other side's death is not watched",
 			Edits: []Edit{{"core/link/veth.go", "\treturn []*core.Device{peer}\n", "\treturn nil\n"}}},
 		{Name: "what stands on a device outlives it", Kind: Lifecycle, Precedent: "C67 gtp, pfcp, bareudp, 2025: the lower one's end is not watched",
-			Edits: []Edit{{"core/register.go", "\treturn s.unlistUppers(d, gone)\n", "\treturn gone\n"}}},
+			Edits: []Edit{{"core/register.go", "\treturn s.unlistUppers(d, gone, d.real && !n.Alive() && !n.IsInit())\n", "\treturn gone\n"}}},
 		{Name: "devices outlive their Net", Kind: Lifecycle, Precedent: "C71 of that kind: register without its unregister",
 			Edits: []Edit{{"core/register.go", "\t\ts.gone = s.unlist(d, s.gone[:0])\n", "\t\tif d.kind != nil && d.kind.Name == \"bridge\" {\n\t\t\tcontinue\n\t\t}\n\t\ts.gone = s.unlist(d, s.gone[:0])\n"}}},
 		{Name: "a dead namespace's number is kept", Kind: Lifecycle, Precedent: "C71 of that kind: an exit is not registered",

@@ -21,7 +21,7 @@ func moves() []Mutant {
 		{Name: "a port stays in its bridge when it moves", Kind: Move, Precedent: "C51 hv_netvsc: VF namespace follows synthetic NIC, 2024: half of a pair moves",
 			Edits: []Edit{{"core/register.go", "\tif d.master != nil {\n\t\ts.dropMaster(d)\n\t}\n\ts.notify(EventUnregister, d)", "\ts.notify(EventUnregister, d)"}}},
 		{Name: "what stands on a device stays when it moves", Kind: Move, Precedent: "C21 devlink instance and port in same netns, 2020: container moved, child not",
-			Edits: []Edit{{"core/register.go", "\tgone := s.unlistUppers(d, nil)\n\ts.down(d)\n", "\tvar gone []*Device\n\ts.down(d)\n"}}},
+			Edits: []Edit{{"core/register.go", "\tgone := s.unlistUppers(d, nil, true)\n\ts.down(d)\n", "\tvar gone []*Device\n\ts.down(d)\n"}}},
 		{Name: "a capture goes along with a device that moves", Kind: Move, Precedent: "C47 of that kind: packet_notifier is not told",
 			Edits: []Edit{{"core/register.go", "\tif h := d.hooks.Load(); h != nil && h.taps != nil {\n\t\td.editHooks(func(h *hooks) { h.taps = nil })\n\t}\n", ""}}},
 		{Name: "a bridge can be moved", Kind: Move, Precedent: "C52 amt: no cross-netns, CVE-2026-90232: the immovable flag is missing",

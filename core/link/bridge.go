@@ -121,7 +121,7 @@ func (pt *port) receive(w *core.Worker, d *core.Device, p *core.Packet) bool {
 		return true
 	}
 	b.learn(w.Now(), pt, src)
-	up := b.dev.Flags()&core.FlagPromisc != 0
+	up := b.dev.Promiscuity() > 0
 	if dst.IsMulticast() {
 		b.flood(w, p, pt, true)
 		return true

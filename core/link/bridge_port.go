@@ -14,7 +14,7 @@ import (
 )
 
 // AddPort makes d a port. Errors: EINVAL for loopback and what is no Ethernet,
-// ELOOP for a bridge and for what stands on this one, EBUSY if somebody else
+// ELOOP for a bridge, EBUSY for what stands on this one and if somebody else
 // takes d's frames, ENOSPC for too many (Linux: EXFULL). Linux: br_add_if.
 func (b *bridge) AddPort(master, d *core.Device) error {
 	list := *b.ports.Load()
@@ -27,7 +27,7 @@ func (b *bridge) AddPort(master, d *core.Device) error {
 	case d.Claimed() || ports().Of(d) != nil:
 		return fmt.Errorf("link: %s is in use: %w", d.Name(), syscall.EBUSY)
 	case standsOn(d, master):
-		return fmt.Errorf("link: %s stands on %s: %w", d.Name(), master.Name(), syscall.ELOOP)
+		return fmt.Errorf("link: %s stands on %s: %w", d.Name(), master.Name(), syscall.EBUSY)
 	case len(list) >= maxPorts:
 		return fmt.Errorf("link: %s has %d ports: %w", master.Name(), len(list), syscall.ENOSPC)
 	}
@@ -48,11 +48,15 @@ func standsOn(d, master *core.Device) bool {
 	if d == master {
 		return true
 	}
-	if _, ok := d.Driver().(*passthrough); ok {
-		return d.LowerDevice() != nil && standsOn(d.LowerDevice(), master)
-	}
-	if b, ok := d.Driver().(*bridge); ok {
-		for _, pt := range *b.ports.Load() {
+	switch drv := d.Driver().(type) {
+	case *passthrough:
+		return standsOn(drv.lower, master)
+	case *vlan:
+		return standsOn(drv.lower, master)
+	case *macvlan:
+		return standsOn(drv.lower, master)
+	case *bridge:
+		for _, pt := range *drv.ports.Load() {
 			if standsOn(pt.dev, master) {
 				return true
 			}

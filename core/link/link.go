@@ -18,6 +18,7 @@ type Links struct {
 	stack *core.Stack
 	fdb   *netns.Table[fdbKey, *fdbEntry]
 	nics  []*nic // under rtnl
+	taps  []*tap // under rtnl
 }
 
 // Of returns the kinds of device that were registered with s.
@@ -30,7 +31,7 @@ func Of(s *core.Stack) *Links {
 // device. It is called before the System boots, once; EEXIST the second time.
 func Register(s *core.Stack, c Config) error {
 	l := &Links{stack: s}
-	for _, k := range []*core.Kind{vethKind(s), l.bridgeKind(), l.passthroughKind(), l.nicKind()} {
+	for _, k := range []*core.Kind{vethKind(s), l.bridgeKind(), l.passthroughKind(), l.vlanKind(), l.macvlanKind(), l.nicKind(), l.tapKind()} {
 		k.Home = l
 		if err := s.HandleKind(k); err != nil {
 			return fmt.Errorf("link: %w", err)
@@ -51,6 +52,8 @@ func Register(s *core.Stack, c Config) error {
 func (l *Links) event(e core.Event, d *core.Device) {
 	l.bridgeEvent(e, d)
 	l.passthroughEvent(e, d)
+	l.vlanEvent(e, d)
+	l.macvlanEvent(e, d)
 }
 
 // spec turns what a user asked for into a device's description.

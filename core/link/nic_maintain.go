@@ -13,7 +13,11 @@ import (
 // new address or MTU is taken over. The run loop calls it every now and then,
 // under rtnl. Linux: the link interrupt of a NIC, and netif_carrier_on and off.
 func Maintain(s *core.Stack) {
-	for _, x := range Of(s).nics {
+	l := Of(s)
+	for _, x := range l.nics {
+		x.maintain()
+	}
+	for _, x := range l.taps {
 		x.maintain()
 	}
 }

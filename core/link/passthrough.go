@@ -34,9 +34,6 @@ type family struct {
 	byMAC map[wire.MAC]*core.Device
 }
 
-// shares is where a device keeps who stands on it.
-func shares() core.DevSlot[share] { return core.NewDevSlot[share](3) }
-
 // passthroughKind is `link LOWER type passthrough`. Linux: macvlan_link_ops.
 func (l *Links) passthroughKind() *core.Kind {
 	k := &core.Kind{Name: "passthrough"}
@@ -60,7 +57,7 @@ func newPassthrough(s *core.Stack, k *core.Kind, n *netns.Net, u core.LinkSpec) 
 	case u.MTU > low.MTU():
 		return nil, fmt.Errorf("link: passthrough mtu %d on %s: %w", u.MTU, low.Name(), syscall.EINVAL)
 	}
-	sh := shares().Of(low)
+	sh := shareOf(low)
 	if sh == nil {
 		if low.Claimed() {
 			return nil, fmt.Errorf("link: %s is a port of a bridge: %w", low.Name(), syscall.EBUSY)
@@ -81,8 +78,8 @@ func newPassthrough(s *core.Stack, k *core.Kind, n *netns.Net, u core.LinkSpec) 
 		return nil, err
 	}
 	sh.edit(func(list []*core.Device) []*core.Device { return append(list, d) }, nil, wire.MAC{})
-	if shares().Of(low) == nil {
-		shares().Set(low, sh)
+	if shareOf(low) == nil {
+		editAbove(low, func(a *above) { a.share = sh })
 		low.SetClaim(sh.arrived)
 		low.SetEgress(sh.leaving)
 	}
@@ -201,7 +198,7 @@ func (pt *passthrough) Leave(d *core.Device) []*core.Device {
 	if len(sh.kids.Load().list) == 0 {
 		sh.lower.SetClaim(nil)
 		sh.lower.SetEgress(nil)
-		shares().Set(sh.lower, nil)
+		editAbove(sh.lower, func(a *above) { a.share = nil })
 	}
 	return nil
 }
@@ -229,7 +226,7 @@ func (pt *passthrough) ChangeAddr(d *core.Device, a wire.MAC) error {
 // passthroughEvent lets the devices on d follow it: carrier, and an MTU that
 // became smaller. Linux: macvlan_device_event.
 func (l *Links) passthroughEvent(e core.Event, d *core.Device) {
-	sh := shares().Of(d)
+	sh := shareOf(d)
 	if sh == nil {
 		return
 	}

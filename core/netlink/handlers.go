@@ -24,7 +24,7 @@ type rtcore struct {
 // called after those who keep something at a device. ENOENT for an entry point
 // without a row in the table of gates.
 func HandleCore(r *Rtnetlink, s *core.Stack) error {
-	h := &rtcore{r: r, core: s, side: core.NewDevSlot[linkExtra](3)}
+	h := &rtcore{r: r, core: s, side: core.NewDevSlot[linkExtra](4)}
 	h.ids = netns.NewCell(s.Sys, "nsid", netns.Replicated, func(*netns.Net) *nsids { return new(nsids) })
 	netns.Attend(s.Sys, "nsid-exit", nil, nil, h.forgetNet)
 	type do = func(*netns.Net, *Request) ([]Message, error)

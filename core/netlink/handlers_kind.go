@@ -6,9 +6,60 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"nsmodel/core"
 )
 
 // What kinds of device say of themselves, in messages and in errors.
+
+// kindAttrs are what a message says of a device of its kind, as the words behind
+// `type KIND`; nil if it says nothing.
+func kindAttrs(m *Link) map[string]string {
+	switch {
+	case m.BridgeInfo != nil:
+		return bridgeAttrs(m.BridgeInfo)
+	case m.VLANInfo != nil:
+		a := map[string]string{}
+		if m.VLANInfo.HasID {
+			a["id"] = strconv.Itoa(int(m.VLANInfo.ID))
+		}
+		if p := m.VLANInfo.Protocol; p != 0 {
+			a["protocol"] = strconv.Itoa(int(p))
+		}
+		return a
+	case m.MACVLAN != nil && m.MACVLAN.Mode != "":
+		return map[string]string{"mode": m.MACVLAN.Mode}
+	case (m.Info == "nic" || m.Info == "tap") && m.Parent != "":
+		a := map[string]string{"dev": m.Parent}
+		if m.Ring != "" {
+			a["ring"] = m.Ring
+		}
+		return a
+	}
+	return nil
+}
+
+// showKind tells what a device of its kind is.
+func showKind(d *core.Device, k *core.Kind, m *Link) {
+	attr := func(name string) string {
+		for _, kv := range k.Show(d) {
+			if kv[0] == name {
+				return kv[1]
+			}
+		}
+		return ""
+	}
+	switch m.Info = k.Name; k.Name {
+	case "bridge":
+		m.BridgeInfo = bridgeInfo(d, k)
+	case "vlan":
+		id, _ := strconv.ParseUint(attr("id"), 0, 16)
+		proto, _ := strconv.ParseUint(attr("protocol"), 0, 16)
+		m.VLANInfo = &VLAN{HasID: true, ID: uint16(id), Protocol: uint16(proto)}
+	case "macvlan":
+		m.MACVLAN = &MACVLAN{Mode: attr("mode")}
+	}
+}
 
 // bridgeAttrs are a bridge's settings as the words of `ip link ... type bridge`.
 func bridgeAttrs(b *Bridge) map[string]string {
@@ -33,13 +84,19 @@ func bridgeAttrs(b *Bridge) map[string]string {
 	return a
 }
 
-// whyNIC lets the sentence of a NIC's error through, which says what is wrong
-// with the real interface: no tool of Linux has one for that.
-func whyNIC(m *Link, err error) error {
+// why lets the sentence of an error through that Linux has too, and of a NIC's or a
+// tap's, which says what is wrong with the real interface: no tool of Linux has
+// one for that.
+func why(m *Link, err error) error {
+	var said *core.Refusal
+	if errors.As(err, &said) {
+		return Extack(said.Errno, "%s", said.Text)
+	}
 	var errno syscall.Errno
-	if m.Info != "nic" || !errors.As(err, &errno) {
+	if m.Info != "nic" && m.Info != "tap" || !errors.As(err, &errno) {
 		return err
 	}
-	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "link: "), "nic: ")
+	text := strings.TrimPrefix(err.Error(), "link: ")
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "nic: "), "tap: ")
 	return Extack(errno, "%s", strings.TrimPrefix(text, "afpacket: "))
 }

@@ -28,6 +28,12 @@ func (h *rtcore) newLink(n *netns.Net, req *Request) ([]Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	if k := h.core.Kind(m.Info); k != nil && k.Check != nil {
+		if err := k.Check(kindAttrs(m)); err != nil {
+			in.Put()
+			return nil, why(m, err)
+		}
+	}
 	d := h.find(in, m)
 	in.Put()
 	if m.Info == "veth" && m.Has&LinkMTU != 0 && checkMTU(m.MTU, core.MinMTU, core.MaxMTU) != nil {
@@ -43,12 +49,12 @@ func (h *rtcore) newLink(n *netns.Net, req *Request) ([]Message, error) {
 	case req.Flags&Replace != 0:
 		return nil, syscall.EOPNOTSUPP
 	}
-	if m.BridgeInfo != nil {
+	if attrs := kindAttrs(m); attrs != nil {
 		k := d.Kind()
 		if k == nil || k.Change == nil || m.Info != "" && m.Info != k.Name {
 			return nil, syscall.EOPNOTSUPP
 		}
-		if err := k.Change(d, bridgeAttrs(m.BridgeInfo)); err != nil {
+		if err := k.Change(d, attrs); err != nil {
 			return nil, err
 		}
 	}
@@ -119,7 +125,7 @@ func (h *rtcore) createLink(n *netns.Net, m *Link) error {
 	}
 	d, err := k.New(in, spec)
 	if err != nil {
-		return whyNIC(m, err)
+		return why(m, err)
 	}
 	if err := h.finishLink(in, d, m); err != nil {
 		_ = h.core.Unregister(d)
@@ -176,15 +182,7 @@ func (h *rtcore) linkSpec(m *Link, peer bool) (core.LinkSpec, error) {
 	if m.Has&LinkTxQLen != 0 {
 		spec.TxQLen = m.TxQLen
 	}
-	if m.BridgeInfo != nil {
-		spec.Attrs = bridgeAttrs(m.BridgeInfo)
-	}
-	if m.Info == "nic" && m.Parent != "" {
-		spec.Attrs = map[string]string{"dev": m.Parent}
-		if m.Ring != "" {
-			spec.Attrs["ring"] = m.Ring
-		}
-	}
+	spec.Attrs = kindAttrs(m)
 	return spec, nil
 }
 
@@ -203,7 +201,7 @@ func mtuRange(d *core.Device) (lo, hi int) {
 	if d.Flags()&core.FlagLoopback != 0 {
 		return 0, 0
 	}
-	return core.MinMTU, core.MaxMTU
+	return d.MinMTU(), core.MaxMTU
 }
 
 // setLink applies a message's attributes in Linux's order; what was done before

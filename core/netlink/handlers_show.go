@@ -31,16 +31,12 @@ func (h *rtcore) linkMessage(d *core.Device) *Link {
 		m.Has |= LinkAlias
 	}
 	m.MinMTU, m.MaxMTU = mtuRange(d)
-	if d.Flags()&core.FlagPromisc != 0 {
-		m.Promiscuity = 1
-	}
+	m.Promiscuity = d.Promiscuity()
 	if d.Flags()&core.FlagAllMulti != 0 {
 		m.AllMulti = 1
 	}
 	if k := d.Kind(); k != nil {
-		if m.Info = k.Name; k.Name == "bridge" {
-			m.BridgeInfo = bridgeInfo(d, k)
-		}
+		showKind(d, k, m)
 	}
 	if master := d.Master(); master != nil {
 		m.Has |= LinkMaster
@@ -102,13 +98,13 @@ func operState(d *core.Device, x linkExtra) OperState {
 
 // statsOf returns the counters as Linux shows them. Where it has taken the
 // Ethernet header off when it counts, at loopback and at what comes up from a
-// bridge, it does not count the header's bytes.
+// bridge or a VLAN, it does not count the header's bytes.
 func statsOf(d *core.Device) Stats {
 	s := d.Stats()
 	if d.Flags()&core.FlagLoopback != 0 {
 		s.RxBytes -= wire.EthernetLen * s.RxPackets
 		s.TxBytes -= wire.EthernetLen * s.TxPackets
-	} else if k := d.Kind(); k != nil && k.Name == "bridge" {
+	} else if k := d.Kind(); k != nil && (k.Name == "bridge" || k.Name == "vlan") {
 		s.RxBytes -= wire.EthernetLen * s.RxPackets
 	}
 	return Stats{RxPackets: s.RxPackets, RxBytes: s.RxBytes, RxErrors: s.RxErrors, RxDropped: s.RxDropped, Multicast: s.RxMulticast,

@@ -15,7 +15,7 @@ type Link struct {
 	Has    LinkAttr
 
 	Name      string // IFLA_IFNAME
-	Info      string // IFLA_INFO_KIND: veth, bridge, passthrough, nic; "" for loopback
+	Info      string // IFLA_INFO_KIND: veth, bridge, vlan, macvlan, passthrough, nic, tap; "" for loopback
 	PortInfo  string // IFLA_INFO_SLAVE_KIND: bridge if the master is one
 	Addr      MAC    // LinkAddr
 	Broadcast MAC    // LinkBroadcast
@@ -28,18 +28,20 @@ type Link struct {
 	LinkMode  uint8     // 0 default, 1 dormant
 	Alias     string    // IFLA_IFALIAS
 
-	// The device this one stands on: a veth's peer, a passthrough's parent.
+	// The device this one stands on: a veth's peer, a VLAN's or macvlan's lower device.
 	Link      int    // LinkLink: its index, 0 if it is gone
 	LinkNetns int    // LinkLinkNetns: its Net's number, if it is in another Net
 	LinkNet   string // that Net's name if it has one, "" in the same Net (Linux: looked up by the tool)
 
 	// Creation and moving.
 	Peer       *Link  // IFLA_INFO_DATA of a veth: the other end; its NewNet is where it is born
-	Parent     string // passthrough: the parent device by name; nic: the kernel's interface
+	Parent     string // passthrough: the parent device by name; nic, tap: the kernel's interface
 	Ring       string // nic: the receive ring, v2 or v3; "" is the driver's choice
 	NewNet     string // IFLA_NET_NS_*: born in, or moved to, the Net so named ("": the initial one), if LinkNewNet
 	BridgeInfo *Bridge
 	BridgePort *BridgePort
+	VLANInfo   *VLAN    // IFLA_INFO_DATA of a vlan
+	MACVLAN    *MACVLAN // IFLA_INFO_DATA of a macvlan
 
 	// Details: what ip -d shows.
 	MinMTU, MaxMTU           int
@@ -133,6 +135,18 @@ const (
 	BridgePriority
 	BridgeVLANFiltering
 )
+
+// A VLAN is what a VLAN device is. Linux: IFLA_VLAN_*.
+type VLAN struct {
+	HasID    bool
+	ID       uint16
+	Protocol uint16 // unix.ETH_P_8021Q or ETH_P_8021AD; 0 in a request: the former
+}
+
+// A MACVLAN is what a macvlan device is. Linux: IFLA_MACVLAN_*.
+type MACVLAN struct {
+	Mode string // private, vepa, bridge, passthru; "" in a request: vepa
+}
 
 // A BridgePort is what a bridge's port is and can be told. Linux: IFLA_BRPORT_*.
 type BridgePort struct {

@@ -4,6 +4,7 @@ package rtnl
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 
@@ -40,6 +41,21 @@ func (c *Conn) AddVeth(name, peer string, in *Namespace) error {
 		})
 	})
 	return wrap(c.do(m, unix.NLM_F_CREATE|unix.NLM_F_EXCL, nil), "add veth %s peer %s", name, peer)
+}
+
+// Knows asks whether the kernel can make interfaces of a kind: nil, or EOPNOTSUPP. It
+// asks for one without saying more, which most kinds refuse.
+func (c *Conn) Knows(kind string) error {
+	m := newMsg(unix.RTM_NEWLINK, ifinfo(0, 0, 0)).str(unix.IFLA_IFNAME, "asked")
+	m.nest(unix.IFLA_LINKINFO, nil, func() { m.attr(unix.IFLA_INFO_KIND, []byte(kind)) })
+	err := c.do(m, unix.NLM_F_CREATE|unix.NLM_F_EXCL, nil)
+	switch {
+	case err == nil:
+		return c.DelLink("asked")
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return wrap(err, "link type %s", kind)
+	}
+	return nil
 }
 
 // Index returns the interface's index, or ENODEV.

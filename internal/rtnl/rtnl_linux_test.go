@@ -50,6 +50,8 @@ func TestWire(t *testing.T) {
 		{c[0].AddVeth("a", "x", nil), unix.EEXIST},
 		{c[0].SetUp("b"), unix.ENODEV},
 		{c[0].DelLink("absent"), unix.ENODEV},
+		{c[0].Knows("veth"), nil},
+		{c[0].Knows("nonsense"), unix.EOPNOTSUPP},
 		{c[0].AddAddr("a", netip.MustParsePrefix("10.8.0.1/24")), unix.EEXIST},
 		{c[0].AddRoute(netip.MustParsePrefix("10.98.0.0/16"), netip.MustParseAddr("192.0.2.1"), "a"), unix.ENETUNREACH},
 	} {

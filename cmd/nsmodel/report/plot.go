@@ -40,6 +40,7 @@ type series struct {
 const (
 	plotWidth  = 440
 	plotHeight = 300
+	longest    = 225 // that an axis's label may be, beside the lesser side
 )
 
 // seriesOf returns the lines of a figure, the published ones last, and what has
@@ -140,6 +141,9 @@ func (d *drawing) svg() ([]byte, error) {
 			a.axis.Label.Text += ", log scale"
 		}
 		a.axis.Label.TextStyle.Font, a.axis.Tick.Label.Font = sans(10), sans(9)
+		if long := a.axis.Label.TextStyle.Width(a.axis.Label.Text); long > longest {
+			a.axis.Label.TextStyle.Font = sans(10 * longest / long)
+		}
 		a.axis.Label.Padding, a.axis.Padding = 4, 0
 		a.axis.Tick.Length = 5
 		a.axis.Min, a.axis.Max = a.scale.min, a.scale.max

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,11 +127,11 @@ func first(text string) string {
 // predictions is the prediction test.
 func (r *writer) predictions() {
 	r.doc.head(2, "prediction", "The prediction test")
-	t := table{header: []string{"Experiment", "Ratio", "Model", "Kernel", "Sign", "Size", "Cause of the difference"}}
-	tested, right, open, sizes := 0, 0, 0, 0
+	t := table{header: []string{"Experiment", "Ratio", "Model", "Kernel", "Sign", "Size", "On the kernel's base", "Cause of the difference"}}
+	tested, right, open, sizes, based := 0, 0, 0, 0, 0
 	for _, e := range r.some {
 		for _, p := range e.Predictions(r.store.Of(e)) {
-			t.rows = append(t.rows, []string{fmt.Sprintf("%d %s", e.Number, e.Name), p.Name, p.Model.String(), p.Kernel.String(), signOf(p), sizeOf(p), causeOf(p)})
+			t.rows = append(t.rows, []string{fmt.Sprintf("%d %s", e.Number, e.Name), p.Name, p.Model.String(), p.Kernel.String(), signOf(p), sizeOf(p), placed(p), causeOf(p)})
 			t.links = append(t.links, anchor(e))
 			if p.Measured() {
 				tested++
@@ -143,6 +144,9 @@ func (r *writer) predictions() {
 				if p.Off() <= goodSize {
 					sizes++
 				}
+				if p.Off() <= goodSize || p.PlacedOff() <= goodSize {
+					based++
+				}
 			}
 		}
 	}
@@ -150,8 +154,10 @@ func (r *writer) predictions() {
 		r.doc.say("", "None of these experiments has a counterpart on the kernel.")
 		return
 	}
-	r.doc.say("", fmt.Sprintf("Does a ratio that the model has hold for the kernel? Of %d ratios measured on both, the sign is right in %d, not contradicted in %d, and wrong in %d; the size is within 25 %% in %d. "+
-		"The sign is right where both sides see more, less, or no difference. It is not contradicted where one side sees none and the intervals of both overlap.", tested, right, open, tested-right-open, sizes))
+	r.doc.say("", fmt.Sprintf("Does a ratio that the model has hold for the kernel? Of %d ratios measured on both, the sign is right in %d, not contradicted in %d, and wrong in %d; the size is within 25 %% in %d, and in %d if either way of reckoning it counts. "+
+		"The sign is right where both sides see more, less, or no difference. It is not contradicted where one side sees none and the intervals of both overlap. "+
+		"A ratio says as much of what stands around a table, which is a multiple on the kernel, as of the table; so the column \"on the kernel's base\" takes the model's difference, in its unit, on top of what the kernel takes without it.",
+		tested, right, open, tested-right-open, sizes, based))
 	r.doc.add(t)
 	if tested < len(t.rows) {
 		r.doc.say("", "What was not tested takes a larger scale, or a computer whose kernel lets the command make network namespaces; below, each experiment says what it could not measure.")
@@ -190,6 +196,17 @@ func sizeOf(p compare.Prediction) string {
 		return fmt.Sprintf("within 25 %%: off by %.0f %%", 100*p.Off())
 	}
 	return fmt.Sprintf("off: the model's ratio is %s times the kernel's", digits(p.Model.Median/p.Kernel.Median))
+}
+
+// placed tells what the model's difference comes to on the kernel's base.
+func placed(p compare.Prediction) string {
+	switch {
+	case !p.Measured() || math.IsNaN(p.Placed):
+		return ""
+	case p.PlacedOff() <= goodSize:
+		return fmt.Sprintf("x%s: within 25 %%", digits(p.Placed))
+	}
+	return fmt.Sprintf("x%s, the kernel's is x%s", digits(p.Placed), digits(p.Kernel.Median))
 }
 
 func causeOf(p compare.Prediction) string {

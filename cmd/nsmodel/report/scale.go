@@ -148,6 +148,7 @@ func round(first, last float64, n int) (marks []float64) {
 
 // number prints a value of an axis, with commas.
 func number(v float64) string {
+	v += 0 // -0 is 0
 	if r := math.Round(v); math.Abs(v-r) < 1e-9*math.Abs(v) {
 		v = r // a power of 10 that is one but for its last bit
 	}

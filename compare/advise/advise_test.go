@@ -1,0 +1,453 @@
+package advise
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"nsmodel"
+	"nsmodel/netns"
+)
+
+// A law that was planted is found again: coefficients of sizes far apart, a term
+// that is not there, noise of a few hundredths.
+func TestFitFindsPlantedLaw(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	want := []float64{20, 0, 1.5, 3e-4}
+	var rows []row
+	for range 300 {
+		x := []float64{1, 100 * rng.Float64(), math.Exp(8 * rng.Float64()), 1e6 * rng.Float64()}
+		y := 0.0
+		for i, c := range want {
+			y += c * x[i]
+		}
+		rows = append(rows, row{x: x, y: y * (1 + 0.02*rng.NormFloat64())})
+	}
+	l, err := fit("planted", "ns", []string{"1", "nothing", "x", "y"}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range want {
+		if off := math.Abs(l.Coef[i] - c); off > max(0.05*c, 0.02) {
+			t.Errorf("coefficient of %s is %v, want %v", l.Terms[i], l.Coef[i], c)
+		}
+	}
+	if l.Error.Median > 0.03 || l.Error.Worst < l.Error.Median || l.Error.Held != 100 || l.Error.Fitted != 200 {
+		t.Errorf("error %+v", l.Error)
+	}
+}
+
+// What is left beside a law that is known may be below zero at some points: it is
+// fitted by its share of the whole, so that the points where hardly anything is left
+// do not decide.
+func TestFitBeside(t *testing.T) {
+	var rows []row
+	for i := range 30 {
+		x := float64(i)
+		known := 100 + 10*x
+		noise := []float64{-4, 5, -1}[i%3]
+		rows = append(rows, row{x: []float64{1, x}, y: 3*x + noise, of: known + 3*x})
+	}
+	l, err := fit("beside", "ns", []string{"1", "x"}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(l.Coef[1]-3) > 0.2 || l.Error.Worst > 0.05 {
+		t.Errorf("%v, error %+v", l.Coef, l.Error)
+	}
+}
+
+// No coefficient is below zero, even where that would fit best.
+func TestFitNeverNegative(t *testing.T) {
+	var rows []row
+	for i := range 30 {
+		x := float64(i + 1)
+		rows = append(rows, row{x: []float64{1, x, x * x}, y: 100 - x}) // the best has -1 for x
+	}
+	l, err := fit("falling", "ns", []string{"1", "x", "xx"}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range l.Coef {
+		if c < 0 {
+			t.Errorf("coefficient of %s is %v", l.Terms[i], c)
+		}
+	}
+	if l.Coef[0] < 70 {
+		t.Errorf("constant %v", l.Coef[0])
+	}
+}
+
+// The error is that at points which the fit has not seen: points that are held
+// back and wrong do not move the law, and show in the error in full.
+func TestErrorIsOfHeldBackPoints(t *testing.T) {
+	var rows []row
+	for i := range 30 {
+		x := float64(i + 1)
+		y := 5 * x
+		if held(i) {
+			y *= 2
+		}
+		rows = append(rows, row{x: []float64{x}, y: y})
+	}
+	l, err := fit("law", "ns", []string{"x"}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(l.Coef[0]-5) > 1e-9 {
+		t.Errorf("points that were held back moved the law to %v", l.Coef[0])
+	}
+	if math.Abs(l.Error.Median-0.5) > 1e-9 || math.Abs(l.Error.Worst-0.5) > 1e-9 {
+		t.Errorf("error %+v, want a half", l.Error)
+	}
+	// What both laws share in error does not blur their quotient.
+	if e := ratioError(&l, &l, rows, rows); e.Worst > 1e-9 || e.Held != 10 {
+		t.Errorf("error of the quotient %+v", e)
+	}
+}
+
+func TestFitRefuses(t *testing.T) {
+	good := row{x: []float64{1, 2}, y: 3}
+	for name, rows := range map[string][]row{
+		"too few points":  {good, good, good},
+		"a point of zero": {good, good, good, good, good, {x: []float64{1, 2}}},
+		"no number":       {good, good, good, good, good, {x: []float64{1, 2}, y: math.NaN()}},
+		"a term too many": {good, good, good, good, good, {x: []float64{1, 2, 3}, y: 1}},
+	} {
+		if _, err := fit(name, "ns", []string{"1", "x"}, rows); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestLatency(t *testing.T) {
+	l := Latency{Bytes: []float64{1 << 10, 1 << 20}, NS: []float64{1, 101}}
+	for bytes, want := range map[float64]float64{1: 1, 1 << 10: 1, 1 << 15: 51, 1 << 20: 101, 1 << 30: 101} {
+		if got := l.At(bytes); math.Abs(got-want) > 1e-9 {
+			t.Errorf("L(%v) = %v, want %v", bytes, got, want)
+		}
+	}
+}
+
+// Spreads keep the number of Nets and of entries, and big is big.
+func TestShares(t *testing.T) {
+	for _, spread := range Spreads() {
+		for _, nets := range []int{1, 2, 3, 1000, 12345} {
+			s := scene{shares: shares(spread, nets, 10)}
+			if math.Abs(s.nets()-float64(nets)) > 1e-6 || math.Abs(s.all()-10*float64(nets)) > 1e-3*float64(nets) {
+				t.Errorf("%s over %d: %v Nets, %v entries", spread, nets, s.nets(), s.all())
+			}
+		}
+	}
+	if g := shares(Big, 100, 10)[0]; g.nets != 1 || g.entries != 500 {
+		t.Errorf("big: %+v", g)
+	}
+	list := shares(Zipf, 1000, 10)
+	if first := list[0].entries; math.Abs(first/list[len(list)-1].entries-760) > 100 { // 1 to the mean of 1/512 ... 1/1000
+		t.Errorf("zipf: %+v", list)
+	}
+}
+
+// What is the first of its kind in a burst is all of a burst of one, and less and
+// less of a long one among few entries.
+func TestFirsts(t *testing.T) {
+	for _, c := range []struct {
+		e     float64
+		burst int
+		want  float64
+	}{{100, 1, 1}, {1, 10, 0.1}, {2, 2, 0.75}, {1e9, 100, 1}, {10, 1000, 0.01}} {
+		if got := firsts(c.e, c.burst); math.Abs(got-c.want) > 0.001 {
+			t.Errorf("firsts(%v, %d) = %v, want %v", c.e, c.burst, got, c.want)
+		}
+	}
+}
+
+// Chains: a shared table of fixed size has those of all in one's way, an own one
+// only one's own; tables that grow have none to speak of.
+func TestChain(t *testing.T) {
+	s := scene{place: netns.Tagged, shares: []share{{100, 64}}, buckets: 64}
+	if got := s.chain(s.shares[0]); got != 50 {
+		t.Errorf("shared: %v", got)
+	}
+	if s.place = netns.Replicated; s.chain(s.shares[0]) != 0.5 {
+		t.Errorf("own: %v", s.chain(s.shares[0]))
+	}
+	if s.buckets = 0; s.chain(s.shares[0]) != 0 {
+		t.Errorf("growing: %v", s.chain(s.shares[0]))
+	}
+}
+
+func TestWorkloadIsRefused(t *testing.T) {
+	for name, spoil := range map[string]func(*Workload){
+		"no Nets":            func(w *Workload) { w.Nets = 0 },
+		"fewer than none":    func(w *Workload) { w.Entries = -1 },
+		"spread":             func(w *Workload) { w.Spread = "gauss" },
+		"path":               func(w *Workload) { w.Path = "" },
+		"packets":            func(w *Workload) { w.Packets = math.NaN() },
+		"lookups":            func(w *Workload) { w.Lookups = math.Inf(1) },
+		"churn":              func(w *Workload) { w.Churn = -1 },
+		"lives":              func(w *Workload) { w.Lives = -0.5 },
+		"burst":              func(w *Workload) { w.Burst = 0 },
+		"memory":             func(w *Workload) { w.Memory = -1 },
+		"buckets":            func(w *Workload) { w.Buckets = -1 },
+		"unknown word":       func(w *Workload) { w.Of = map[string]int{"tcp": 1} },
+		"negative of a word": func(w *Workload) { w.Of = map[string]int{"udp": -1} },
+		"too many":           func(w *Workload) { w.Nets, w.Entries = 1e8, 1e8 },
+	} {
+		w := Usual()
+		spoil(&w)
+		if err := w.Check(); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w := Usual()
+	if err := w.Check(); err != nil {
+		t.Errorf("usual: %v", err)
+	}
+}
+
+// Every word of a placement is a subsystem here, in the same order.
+func TestEverySubsystem(t *testing.T) {
+	var words []string
+	for _, s := range subsystems() {
+		words = append(words, s.word)
+		if s.isolation == "" || s.entry == "" || s.kind == "" || s.add != nil && s.most == 0 {
+			t.Errorf("%s: %+v", s.word, s)
+		}
+	}
+	if got := strings.Join(words, ", "); got != nsmodel.PlaceWords() {
+		t.Errorf("%s, want %s", got, nsmodel.PlaceWords())
+	}
+}
+
+// planted is a calibration with plain laws: what advice it gives is known.
+func planted() *Calibration {
+	law := func(terms []string, c ...float64) Law {
+		return Law{Terms: terms, Coef: c, Error: Error{Median: 0.01, Worst: 0.05, Held: 9, Fitted: 18}}
+	}
+	ref := func(l Law) *Law { return &l }
+	laws := func(entry float64) Laws {
+		return Laws{
+			Lookup: law(lookupTerms(), 20, 0, entry, 0, 1), Bytes: law(bytesTerms(), 100, 64, 8),
+			Pair: ref(law(pairTerms(), 100, 0, 0)), Birth: ref(law(endTerms(), 100, 50, 0, 0)),
+			End: ref(law(endTerms(), 100, 10, 0, 0)), Walk: ref(law(walkTerms(), 100, 10, 0.1, 1)),
+		}
+	}
+	k := KindLaws{Tagged: laws(1), Replicated: laws(1), Ratio: Error{Median: 0.01, Held: 9}}
+	c := &Calibration{Form: form, Idle: 3000, Latency: Latency{Bytes: []float64{1 << 10, 1 << 30}, NS: []float64{2, 102}},
+		Kinds: map[Kind]*KindLaws{Table: &k, Cell: &k, Listeners: &k}, Homes: map[string]*Homes{}}
+	for _, s := range subsystems() {
+		home := func(fixed float64) HomeLaws {
+			return HomeLaws{Bytes: law(homeTerms(), 3000, fixed, 100), End: law(lifeTerms(), 5000, 0, 100, 0), Birth: ref(law(lifeTerms()[1:], 0, 1000, 0))}
+		}
+		c.Homes[s.word] = &Homes{Tagged: home(100), Replicated: home(400), Each: 1, Tables: 1, Ops: map[string]float64{PathReceive: 1}}
+	}
+	return c
+}
+
+func advise(t *testing.T, c *Calibration, w Workload, word string) (*Advice, *Choice) {
+	t.Helper()
+	a, err := c.Advise(w, word)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, &a.Choices[0]
+}
+
+// Where a Net's end walks the entries of all others, an own table is worth it, and
+// the reason given is that.
+func TestAdviceWalkIsForReplicated(t *testing.T) {
+	w := Usual()
+	w.Nets, w.Entries, w.Lives = 10_000, 100, 50
+	_, before := advise(t, planted(), w, "udp")
+	w.Walk = true
+	_, c := advise(t, planted(), w, "udp")
+	if before.Choose != ChooseEither || c.Choose != ChooseReplicated || !strings.Contains(c.Why, "the ends of Nets") {
+		t.Errorf("own list: %s; walking: %s, %s", before.Choose, c.Choose, c.Why)
+	}
+	if c.Tagged.EndNS < 1e6 || c.Replicated.EndNS != before.Replicated.EndNS {
+		t.Errorf("tagged %v ns, replicated %v ns, before %v ns", c.Tagged.EndNS, c.Replicated.EndNS, before.Replicated.EndNS)
+	}
+}
+
+// A bound of memory overrules the time; one that nothing keeps is said to be so;
+// one that is wide changes nothing.
+func TestAdviceMemoryBindsForTagged(t *testing.T) {
+	w := Usual()
+	w.Nets, w.Entries, w.Lives, w.Walk = 10_000, 100, 50, true
+	a, c := advise(t, planted(), w, "udp")
+	if c.Choose != ChooseReplicated {
+		t.Fatalf("without a bound: %s", c.Choose)
+	}
+	w.Memory = int64(a.Bytes) - 1
+	a, c = advise(t, planted(), w, "udp")
+	if c.Choose != ChooseTagged || c.Place != "tagged" || !strings.Contains(c.Why, "memory bound") || a.Bytes > float64(w.Memory) {
+		t.Errorf("a byte too little: %s, %s; %v of %v bytes", c.Choose, c.Why, a.Bytes, w.Memory)
+	}
+	w.Memory = 1
+	if a, _ = advise(t, planted(), w, "udp"); !slices.ContainsFunc(a.Notes, func(n string) bool { return strings.Contains(n, "cannot be kept") }) {
+		t.Errorf("a bound of one byte: %q", a.Notes)
+	}
+	w.Memory = 1 << 40
+	if _, c = advise(t, planted(), w, "udp"); c.Choose != ChooseReplicated {
+		t.Errorf("a wide bound: %s", c.Choose)
+	}
+}
+
+// Of several subsystems that one gives way first which saves the bytes for the
+// least time.
+func TestAdviceMemoryCheapestFirst(t *testing.T) {
+	w := Usual()
+	w.Nets, w.Entries, w.Lives, w.Walk = 10_000, 100, 50, true
+	w.Of = map[string]int{"neigh": 10} // a walk there is a tenth as long
+	for _, words := range [][]string{{"udp", "neigh"}, {"neigh", "udp"}} {
+		w.Memory = 0
+		a, err := planted().Advise(w, words...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Memory = int64(a.Bytes) - 1
+		if a, err = planted().Advise(w, words...); err != nil {
+			t.Fatal(err)
+		}
+		for _, ch := range a.Choices {
+			if want := map[string]string{"udp": "replicated", "neigh": "tagged"}[ch.Subsystem]; ch.Place != want {
+				t.Errorf("%s: %s, want %s", ch.Subsystem, ch.Place, want)
+			}
+		}
+	}
+}
+
+// A difference in lookups decides if it is larger than the laws' error, and the
+// same difference under worse laws is none.
+func TestAdviceKnowsItsError(t *testing.T) {
+	w := Usual()
+	w.Lookups = 1e6
+	c := planted()
+	k := *c.Kinds[Table]
+	k.Tagged.Lookup.Coef = slices.Clone(k.Tagged.Lookup.Coef)
+	k.Tagged.Lookup.Coef[0] += 60
+	c.Kinds[Table] = &k
+	if _, ch := advise(t, c, w, "udp"); ch.Choose != ChooseReplicated || !strings.Contains(ch.Why, "lookups") {
+		t.Errorf("60 ns more in a million lookups: %s, %s", ch.Choose, ch.Why)
+	}
+	k.Ratio.Median = 0.5
+	if _, ch := advise(t, c, w, "udp"); ch.Choose != ChooseEither || !strings.Contains(ch.Why, "may be off") {
+		t.Errorf("with laws that are off by half: %s, %s", ch.Choose, ch.Why)
+	}
+	k.Ratio.Median = 0.01
+	w.Lookups, w.Packets = 0, 100 // a look for each
+	if _, ch := advise(t, c, w, "udp"); ch.Choose != ChooseEither || !strings.Contains(ch.Why, "matters") {
+		t.Errorf("in a hundred lookups: %s, %s", ch.Choose, ch.Why)
+	}
+	// The other way round it is tagged that costs less.
+	w.Lookups = 1e6
+	k.Tagged, k.Replicated = k.Replicated, k.Tagged
+	if _, ch := advise(t, c, w, "udp"); ch.Choose != ChooseTagged {
+		t.Errorf("60 ns less in a million lookups: %s", ch.Choose)
+	}
+}
+
+// Fixed tables: those of others lengthen the chains of a shared one, and an own one
+// of that size weighs.
+func TestAdviceFixedTables(t *testing.T) {
+	w := Usual()
+	w.Nets, w.Entries, w.Buckets, w.Lookups = 1000, 1000, 1<<14, 1e6
+	_, c := advise(t, planted(), w, "udp")
+	if c.Choose != ChooseReplicated || c.Tagged.LookNS < 10*c.Replicated.LookNS {
+		t.Errorf("%s: %v and %v ns", c.Choose, c.Tagged.LookNS, c.Replicated.LookNS)
+	}
+	if own := c.Replicated.Bytes - c.Tagged.Bytes; own < 100_000 {
+		t.Errorf("own tables of 16,384 buckets weigh %v bytes more", own)
+	}
+}
+
+func TestAdviseRefuses(t *testing.T) {
+	w := Usual()
+	if _, err := planted().Advise(w, "tcp"); !errors.Is(err, syscall.EINVAL) || !strings.Contains(err.Error(), "udp") {
+		t.Errorf("an unknown subsystem: %v", err)
+	}
+	w.Burst = -1
+	if _, err := planted().Advise(w); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("a workload that cannot be: %v", err)
+	}
+	w = Usual()
+	w.Nets, w.Entries = 100_000, 1000
+	if _, err := planted().Check(w, []string{"udp"}, nil); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("a check of 100,000,000 sockets: %v", err)
+	}
+}
+
+// A calibration runs at no size, knows every subsystem, gives advice, is the same
+// after it was filed, and a check of its advice measures all that can be.
+func TestMeasure(t *testing.T) {
+	c, err := Measure(Tiny, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "a", "b.json")
+	if err := c.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	back, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := Usual()
+	w.Nets, w.Entries = 10, 5
+	a, err := back.Advise(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(a.Choices) != len(subsystems()) {
+		t.Errorf("%d choices", len(a.Choices))
+	}
+	for _, ch := range a.Choices {
+		for _, x := range []Cost{ch.Tagged, ch.Replicated} {
+			for name, v := range map[string]float64{"lookup": x.LookNS, "bytes": x.Bytes, "end": x.EndNS, "cpu": x.CPU, "birth": x.BirthNS} {
+				if math.IsNaN(v) || math.IsInf(v, 0) || v < 0 || name == "lookup" && v == 0 {
+					t.Errorf("%s: %s is %v", ch.Subsystem, name, v)
+				}
+			}
+		}
+	}
+	// A fragment lies in one table, a socket in two, a device under two keys of one.
+	for word, want := range map[string]Homes{"frags": {Each: 1, Tables: 1}, "udp": {Each: 2, Tables: 2}, "devices": {First: 4, Each: 2, Tables: 1}, "fib": {First: 1, Tables: 1}, "hooks": {Any: 1, Tables: 1}} {
+		if h := c.Homes[word]; h.Each != want.Each || h.Tables != want.Tables || h.First != want.First || h.Any != want.Any {
+			t.Errorf("%s: %v at first, %v with any, %v for each in %v tables", word, h.First, h.Any, h.Each, h.Tables)
+		}
+	}
+	list, err := back.Check(w, []string{"udp", "neigh", "mib"}, nil)
+	if err != nil || len(list) != 9 {
+		t.Fatalf("check: %d figures, %v", len(list), err)
+	}
+	for _, k := range list {
+		if k.Missing == "" && !(k.Tagged.Measured > 0 && k.Replicated.Measured > 0 && k.Tagged.Predicted > 0 && k.Replicated.Predicted > 0) {
+			t.Errorf("check: %+v", k)
+		}
+		if k.Subsystem == "neigh" && k.Missing != "" {
+			t.Errorf("check: %+v", k)
+		}
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	if _, err := Load(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+	c := planted()
+	c.Form = form - 1
+	path := filepath.Join(t.TempDir(), "old")
+	if err := c.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an old form: %v", err)
+	}
+}
