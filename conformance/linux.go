@@ -38,8 +38,8 @@ type kernel struct {
 	watches  map[string]*kernelWatch // of a watched job, by Net
 }
 
-// A service is a probe's socket: its Net and local address.
-type service struct{ net, local string }
+// A service is a probe's socket: its Net, local address and name.
+type service struct{ net, local, name string }
 
 // startKernel makes a fresh initial Net.
 func startKernel() (*kernel, error) {

@@ -68,7 +68,7 @@ func (m probes) Probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 }
 
 func (k *kernel) probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
-	key := service{net, p.Local.String()}
+	key := service{net, p.Local.String(), p.Name}
 	switch p.Verb {
 	case lab.UDPEcho, lab.UDPListen:
 		return nil, k.listen(key, p)
@@ -81,6 +81,8 @@ func (k *kernel) probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 		k.shut(key)
 	case lab.UDPSend:
 		return k.send(net, p)
+	case lab.UDPJoin, lab.UDPLeave, lab.UDPBlock, lab.UDPUnblock:
+		return nil, k.member(key, p)
 	case lab.RawSend:
 		return nil, k.raw(net, p)
 	case lab.CaptureStart, lab.CaptureStop: // the file is no part of the transcript
@@ -117,7 +119,8 @@ func index(dev string) (int, error) {
 }
 
 // udp makes a UDP socket in a Net, bound and connected as asked.
-func (k *kernel) udp(net string, local, remote netip.AddrPort) (f *os.File, err error) {
+func (k *kernel) udp(net string, p *lab.Probe) (f *os.File, err error) {
+	local, remote := p.Local, p.Remote
 	err = k.in(net, func() error {
 		family := unix.AF_INET
 		if local.Addr().Is6() || remote.Addr().Is6() {
@@ -127,7 +130,7 @@ func (k *kernel) udp(net string, local, remote netip.AddrPort) (f *os.File, err 
 		if err != nil {
 			return err
 		}
-		if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1); err == nil && local.IsValid() {
+		if err = k.options(fd, p); err == nil && local.IsValid() {
 			err = unix.Bind(fd, sockaddr(local))
 		}
 		if err == nil && remote.IsValid() {
@@ -164,7 +167,7 @@ func addrPort(s unix.Sockaddr) (a netip.AddrPort, ok bool) {
 
 // listen opens a service.
 func (k *kernel) listen(key service, p *lab.Probe) error {
-	f, err := k.udp(key.net, p.Local, netip.AddrPort{})
+	f, err := k.udp(key.net, p)
 	if err != nil {
 		return err
 	}
@@ -223,7 +226,7 @@ func (l *listener) serve() {
 
 // send sends one datagram from a socket of its own, and may wait for an answer.
 func (k *kernel) send(net string, p *lab.Probe) ([]lab.Datagram, error) {
-	f, err := k.udp(net, p.Local, p.Remote)
+	f, err := k.udp(net, p)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ func (s *Stack) SetUp(d *Device) error {
 	}
 	d.flags.Store(d.flags.Load() | FlagUp)
 	d.live.Store(true)
+	d.refilter()
 	s.notify(EventUp, d)
 	return nil
 }
@@ -85,6 +86,9 @@ func (s *Stack) SetFlag(d *Device, flag uint32, on bool) {
 		d.flags.Store(d.flags.Load() | flag)
 	} else {
 		d.flags.Store(d.flags.Load() &^ flag)
+	}
+	if flag&(FlagPromisc|FlagAllMulti) != 0 {
+		d.refilter()
 	}
 }
 

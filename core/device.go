@@ -103,6 +103,8 @@ type Device struct {
 	ears  atomic.Int32            // how many want it to hear all. Linux: promiscuity
 	ext   atomic.Pointer[shelves] // nil until a protocol keeps something here
 
+	groups atomic.Pointer[[]HardwareGroup] // written under Stack.groupMu; nil: none
+
 	// under rtnl
 	master *Device
 	other  *Device // that it stands on, or its peer

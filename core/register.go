@@ -257,6 +257,7 @@ func (s *Stack) finish(d *Device) {
 		s.dropMaster(d)
 	}
 	s.notify(EventUnregister, d)
+	d.flushGroups()
 	// Linux: packet_notifier, NETDEV_UNREGISTER. A tap of the old Net must not see
 	// what comes in the new one.
 	if h := d.hooks.Load(); h != nil && h.taps != nil {

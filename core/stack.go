@@ -69,6 +69,9 @@ type Stack struct {
 	seats   atomic.Uint32 // how process contexts spread over workers
 	depot   depot
 
+	groupMu   sync.Mutex       // the devices' lists of groups
+	groupList *[]HardwareGroup // under groupMu; the last one published
+
 	dead Ledger // what the Nets that are gone had counted
 }
 

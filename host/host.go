@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -218,7 +219,10 @@ func sortKeys(keys []serviceKey) {
 			}
 			return 1
 		}
-		return a.addr.Compare(b.addr)
+		if c := a.addr.Compare(b.addr); c != 0 {
+			return c
+		}
+		return strings.Compare(a.name, b.name)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nsmodel/core/wire"
+	"nsmodel/ipv4"
 	"nsmodel/lab"
 	"nsmodel/netns"
 	"nsmodel/transport/udp"
@@ -23,6 +24,7 @@ type service struct {
 type serviceKey struct {
 	net  netns.ID
 	addr netip.AddrPort
+	name string
 }
 
 // kept is how many datagrams a listening probe keeps; lab's documentation says
@@ -45,6 +47,8 @@ func (h *Host) Probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 		return h.show(n, p)
 	case lab.UDPClose:
 		return nil, h.close(n, p)
+	case lab.UDPJoin, lab.UDPLeave, lab.UDPBlock, lab.UDPUnblock:
+		return nil, h.member(n, p)
 	case lab.RawSend:
 		return nil, h.raw(n, p)
 	case lab.CaptureStart:
@@ -60,19 +64,25 @@ func (h *Host) Probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 	return nil, fmt.Errorf("probe verb %d: %w", p.Verb, syscall.EINVAL)
 }
 
-func (h *Host) key(n *netns.Net, a netip.AddrPort) serviceKey {
-	return serviceKey{n.ID(), wildcard(a)}
+func (h *Host) key(n *netns.Net, p *lab.Probe) serviceKey {
+	return serviceKey{n.ID(), wildcard(p.Local), p.Name}
 }
 
 // listen opens a socket that stays.
 func (h *Host) listen(n *netns.Net, p *lab.Probe) error {
-	c, err := h.M.UDP.Listen(n, wildcard(p.Local), udp.Options{Broadcast: true})
+	c, err := h.M.UDP.Listen(n, wildcard(p.Local), udp.Options{Broadcast: true, ReuseAddr: p.Reuse, Device: p.Dev,
+		OnlyJoined: p.OnlyJoined})
 	if err != nil {
 		return bare(err)
 	}
 	s := &service{conn: c, echo: p.Verb == lab.UDPEcho}
 	h.mu.Lock()
-	h.services[h.key(n, p.Local)] = s
+	if h.services[h.key(n, p)] != nil { // it would not be found again
+		h.mu.Unlock()
+		c.Close()
+		return syscall.EADDRINUSE
+	}
+	h.services[h.key(n, p)] = s
 	h.mu.Unlock()
 	if s.echo && h.Live {
 		go s.run()
@@ -129,7 +139,7 @@ func (h *Host) sorted() []*service {
 
 func (h *Host) show(n *netns.Net, p *lab.Probe) ([]lab.Datagram, error) {
 	h.mu.Lock()
-	s := h.services[h.key(n, p.Local)]
+	s := h.services[h.key(n, p)]
 	h.mu.Unlock()
 	if s == nil || s.echo {
 		return nil, syscall.ENOENT
@@ -149,7 +159,7 @@ func (h *Host) show(n *netns.Net, p *lab.Probe) ([]lab.Datagram, error) {
 }
 
 func (h *Host) close(n *netns.Net, p *lab.Probe) error {
-	k := h.key(n, p.Local)
+	k := h.key(n, p)
 	h.mu.Lock()
 	s := h.services[k]
 	delete(h.services, k)
@@ -160,9 +170,56 @@ func (h *Host) close(n *netns.Net, p *lab.Probe) error {
 	return bare(s.conn.Close())
 }
 
+// member changes what a socket has joined.
+func (h *Host) member(n *netns.Net, p *lab.Probe) error {
+	h.mu.Lock()
+	s := h.services[h.key(n, p)]
+	h.mu.Unlock()
+	if s == nil {
+		return syscall.ENOENT
+	}
+	at := ipv4.Interface{Addr: p.Via}
+	if p.Dev != "" {
+		d := h.M.Core.Device(n, p.Dev)
+		if d == nil {
+			return syscall.ENODEV
+		}
+		at.Index = d.Index()
+	}
+	c, ofAll := s.conn, !p.Source.IsValid()
+	var err error
+	switch {
+	case p.Verb == lab.UDPJoin && ofAll:
+		err = c.JoinGroup(p.Group, at)
+	case p.Verb == lab.UDPJoin:
+		err = c.JoinSource(p.Group, p.Source, at)
+	case p.Verb == lab.UDPLeave && ofAll:
+		err = c.LeaveGroup(p.Group, at)
+	case p.Verb == lab.UDPLeave:
+		err = c.LeaveSource(p.Group, p.Source, at)
+	case p.Verb == lab.UDPBlock:
+		err = c.BlockSource(p.Group, p.Source, at)
+	default:
+		err = c.UnblockSource(p.Group, p.Source, at)
+	}
+	h.settle()
+	return bare(err)
+}
+
 // send sends one datagram and waits for an answer if it was told to.
 func (h *Host) send(n *netns.Net, p *lab.Probe) ([]lab.Datagram, error) {
-	c, err := h.M.UDP.Dial(n, p.Local, p.Remote, udp.Options{Broadcast: true})
+	o := udp.Options{Broadcast: !p.NoBroadcast, NoLoop: p.NoLoop}
+	if p.HasTTL {
+		o.TTL, o.MulticastTTL, o.HostOnly = uint8(p.TTL), uint8(p.TTL), p.TTL == 0
+	}
+	if p.Dev != "" {
+		d := h.M.Core.Device(n, p.Dev)
+		if d == nil {
+			return nil, syscall.ENODEV
+		}
+		o.MulticastIf.Index = d.Index()
+	}
+	c, err := h.M.UDP.Dial(n, p.Local, p.Remote, o)
 	if err != nil {
 		return nil, bare(err)
 	}

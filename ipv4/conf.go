@@ -33,6 +33,10 @@ type Conf struct {
 	Somaxconn            atomic.Int32  // net.core.somaxconn, kept for who will listen
 	MinPMTU              atomic.Int32  // route.min_pmtu, in bytes
 	FwmarkReflect        atomic.Int32  // fwmark_reflect
+	IGMPMaxMemberships   atomic.Int32  // igmp_max_memberships, groups a socket may join
+	IGMPMaxMSF           atomic.Int32  // igmp_max_msf, sources a socket's filter may name
+	IGMPQRV              atomic.Int32  // igmp_qrv, how often a change is told
+	IGMPLinkLocal        atomic.Int32  // igmp_link_local_mcast_reports
 	gcThresh             [3]atomic.Int32
 	parms                atomic.Pointer[core.NeighParms] // neigh.default; nil: Linux's
 }
@@ -67,6 +71,10 @@ func newConf(*netns.Net) *Conf {
 	c.FragTime.Store(30)
 	c.FragMaxDist.Store(64)
 	c.MinPMTU.Store(552)
+	c.IGMPMaxMemberships.Store(20)
+	c.IGMPMaxMSF.Store(10)
+	c.IGMPQRV.Store(2)
+	c.IGMPLinkLocal.Store(1)
 	for i, v := range [3]int32{128, 512, 1024} {
 		c.gcThresh[i].Store(v)
 	}
@@ -103,6 +111,9 @@ const (
 	confIgnoreRoutesWithLinkdown
 	confPromoteSecondaries
 	confTag
+	confForceIGMPVersion
+	confIGMPv2Interval
+	confIGMPv3Interval
 	numConf
 )
 
@@ -112,6 +123,7 @@ var confNames = [numConf]string{
 	"accept_source_route", "accept_local", "src_valid_mark", "log_martians", "route_localnet", "proxy_arp", "proxy_arp_pvlan",
 	"medium_id", "arp_filter", "arp_announce", "arp_ignore", "arp_accept", "arp_notify", "arp_evict_nocarrier",
 	"drop_gratuitous_arp", "drop_unicast_in_l2_multicast", "ignore_routes_with_linkdown", "promote_secondaries", "tag",
+	"force_igmp_version", "igmpv2_unsolicited_report_interval", "igmpv3_unsolicited_report_interval",
 }
 
 // A devConf are the tunables of one device, or of all, or of devices to come.
@@ -125,10 +137,11 @@ type devConf struct {
 var (
 	//tagvet:allow pkgstate published, never patched: a write stores a copy
 	builtinAll = devConf{v: [numConf]int32{confAcceptRedirects: 1, confSecureRedirects: 1, confSendRedirects: 1,
-		confSharedMedia: 1, confARPEvictNoCarrier: 1}}
+		confSharedMedia: 1, confARPEvictNoCarrier: 1, confIGMPv2Interval: 10000, confIGMPv3Interval: 1000}}
 	//tagvet:allow pkgstate the same
 	builtinDefault = devConf{v: [numConf]int32{confAcceptRedirects: 1, confSecureRedirects: 1, confSendRedirects: 1,
-		confSharedMedia: 1, confARPEvictNoCarrier: 1, confAcceptSourceRoute: 1}}
+		confSharedMedia: 1, confARPEvictNoCarrier: 1, confAcceptSourceRoute: 1,
+		confIGMPv2Interval: 10000, confIGMPv3Interval: 1000}}
 )
 
 // merge returns what is in force at a device with its own values dev in a Net
@@ -145,6 +158,13 @@ func merge(all, dev *devConf) *devConf {
 	}
 	for _, k := range []confKey{confAcceptSourceRoute, confBCForwarding, confARPEvictNoCarrier} {
 		m.v[k] = both(all.v[k], dev.v[k])
+	}
+	// The oldest version that either asks for.
+	switch a, b := all.v[confForceIGMPVersion], dev.v[confForceIGMPVersion]; {
+	case a == 1 || b == 1:
+		m.v[confForceIGMPVersion] = 1
+	case a == 2 || b == 2:
+		m.v[confForceIGMPVersion] = 2
 	}
 	// A router believes redirects only if both say so; a host if either does.
 	if dev.v[confForwarding] != 0 {

@@ -19,6 +19,7 @@ type device struct {
 	eff   atomic.Pointer[devConf]         // own and conf.all put together
 	parms atomic.Pointer[core.NeighParms] // net.ipv4.neigh.DEV.*, nil until asked for
 
+	mc      mcast                    // groups
 	watched atomic.Pointer[watchers] // nil until there is something to watch
 
 	set      uint32 // under rtnl; which of own no longer follow conf.default. Linux: ipv4_devconf.state

@@ -33,6 +33,7 @@ func (s *Inet) event(e core.Event, d *core.Device) {
 	case core.EventUp:
 		s.deviceUp(dev)
 	case core.EventDown:
+		s.groupsDown(dev)
 		if n.Alive() {
 			s.FIB.DeviceDown(n, d)
 			s.Core.FlushNeighbours(core.AFInet, d, true)
@@ -64,6 +65,9 @@ func (s *Inet) attach(d *core.Device) {
 	dev.own.Store(own)
 	dev.eff.Store(s.merged(c.all.Load(), own))
 	s.devs.Set(d, dev)
+	if d.Up() {
+		s.groupsUp(dev)
+	}
 	s.FIB.DevicesChanged(n)
 }
 
@@ -73,6 +77,7 @@ func (s *Inet) detach(dev *device) {
 	d := dev.dev
 	n := d.Net()
 	s.devs.Set(d, nil)
+	s.groupsEnd(dev)
 	if !n.Alive() {
 		dev.publish(nil)
 		return
@@ -101,6 +106,7 @@ func (s *Inet) deviceUp(dev *device) {
 		_ = s.insertAddr(dev, &Addr{Dev: d, Local: localhost, Peer: localhost, Prefix: loopbackNet, Label: d.Name(),
 			Scope: fib.Host, Flags: unix.IFA_F_PERMANENT}) // EEXIST: it has stayed
 	}
+	s.groupsUp(dev)
 	for _, a := range dev.Addrs() {
 		s.addRoutes(dev, a)
 	}

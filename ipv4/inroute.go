@@ -26,8 +26,7 @@ type inRoute struct {
 func (s *Inet) routeInput(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device, r *inRoute) core.Reason {
 	src := ip.Src4()
 	if p.Type == core.Looped || in.dev.Flags()&core.FlagLoopback != 0 && p.Opts[optFlags]&flagAgain == 0 {
-		s.routeLooped(p, dst, r)
-		return 0
+		return s.routeLooped(p, ip, dst, r)
 	}
 	switch {
 	case dst[0]&0xf0 == 0xe0:
@@ -85,14 +84,20 @@ func inFlow(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device) fib.Flow {
 // routeLooped decides about what this Net has sent to itself. In Linux such a
 // packet still carries its output route, so nobody asks whether its source,
 // one of ours, is a martian, nor whether its destination is ours.
-func (s *Inet) routeLooped(p *core.Packet, dst [4]byte, r *inRoute) {
+func (s *Inet) routeLooped(p *core.Packet, ip wire.IPv4, dst [4]byte, r *inRoute) core.Reason {
 	r.typ, r.flags = fib.Local, flagLocal
 	switch {
 	case dst[0]&0xf0 == 0xe0:
 		r.typ, r.flags = fib.Multicast, flagLocal|flagMulticast
+		// What goes out by lo comes in there, and is thrown away unless somebody
+		// has joined there. Linux: dst_discard of a route without RTCF_LOCAL.
+		if p.Type != core.Looped && !s.member(p.Dev, dst, ip.Src4(), ip.Proto()) {
+			return core.MartianDest
+		}
 	case s.AddrType(p.Net(), dst) == fib.Broadcast:
 		r.typ, r.flags = fib.Broadcast, flagLocal|flagBroadcast
 	}
+	return 0
 }
 
 // routeBroadcast lets a broadcast in. Linux: brd_input of ip_route_input_slow.
@@ -109,7 +114,7 @@ func (s *Inet) routeBroadcast(p *core.Packet, ip wire.IPv4, in *device, r *inRou
 // routeMulticast lets in what is for a group that the device is in. Multicast
 // routing is not modelled. Linux: ip_route_input_mc, ip_mc_validate_source.
 func (s *Inet) routeMulticast(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device, r *inRoute) core.Reason {
-	if !s.member(in.dev, dst) {
+	if !s.member(in.dev, dst, ip.Src4(), ip.Proto()) {
 		return core.MartianDest
 	}
 	src := ip.Src4()

@@ -1,6 +1,14 @@
 // Package ipv4 is net/ipv4 without its transports: reception, routing, output,
 // forwarding, addresses, ARP, ICMP, fragments and the tunables these need, each
 // per Net. Transports register downwards with [Inet.Handle].
+//
+// Group membership (RFC 1112, RFC 2236, RFC 3376) has no placement of its own.
+// What a device listens to is the device's, as in Linux: it is found by the
+// device, which is in one Net at a time, and ends with the device's stay there.
+// What a socket has joined is the socket's. So there is no table in which two
+// Nets could meet. The files are igmp.go (what is heard), igmpgroup.go (a
+// device's groups), igmpreport.go (what is told) and igmpsock.go (a socket's
+// groups).
 package ipv4
 
 import (

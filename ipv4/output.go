@@ -23,6 +23,8 @@ type SendOptions struct {
 	NoFragment     bool
 	Options        []byte // IP options, at most 40 bytes
 	Mark, Priority uint32
+	// HostOnly is a TTL of 0 for a group. Linux: IP_MULTICAST_TTL of 0.
+	HostOnly bool
 	// MulticastLoop lets this Net's own members of a group have a copy.
 	// Linux: IP_MULTICAST_LOOP, which is on by default.
 	MulticastLoop bool
@@ -69,6 +71,9 @@ func (s *Inet) Send(w *core.Worker, p *core.Packet, rt *Route, o *SendOptions) e
 		f.TTL = uint8(s.conf.Of(n).DefaultTTL.Load())
 		if rt.Multicast {
 			f.TTL = 1
+			if o.HostOnly {
+				f.TTL = 0
+			}
 		}
 	}
 	ip, _ := wire.PutIPv4(p.Bytes(), f)
@@ -112,7 +117,9 @@ func (s *Inet) output(w *core.Worker, p *core.Packet, rt *Route, o *SendOptions)
 			rt.Dev.Loop(w, c)
 		}
 	}
-	if rt.Multicast && wire.IPv4(p.Bytes()).TTL() == 0 { // for this host only (RFC 1112 section 6.1)
+	// For this host only (RFC 1112 section 6.1); Linux looks at it where somebody
+	// here has joined, and else sends what every receiver will drop.
+	if !loop && rt.Multicast && rt.Local && wire.IPv4(p.Bytes()).TTL() == 0 {
 		w.Drop(p, core.TTLExpired)
 		return nil
 	}

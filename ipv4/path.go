@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"nsmodel/core"
+	"nsmodel/core/wire"
 	"nsmodel/netns"
 )
 
@@ -68,6 +69,9 @@ func (s *Inet) initPath(c Config) error {
 	})
 	s.path.frags = netns.NewTable[fragKey, *fragQueue](sys, "ipv4-frag", c.Frags, netns.Keyed[fragKey]())
 	netns.Attend(sys, "ipv4-path-exit", nil, s.pathPreExit, s.pathExit)
+	if err := s.Handle(Protocol{Number: wire.ProtoIGMP, Receive: s.igmpReceive}); err != nil {
+		return err
+	}
 	return s.Handle(Protocol{Number: 1, Receive: s.icmpReceive, Error: s.pingError})
 }
 

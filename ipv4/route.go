@@ -46,7 +46,7 @@ func (s *Inet) Route(n *netns.Net, fl *fib.Flow) (Route, error) {
 	if err != 0 {
 		return Route{}, err
 	}
-	if err := s.finishRoute(n, typ, &rt); err != 0 {
+	if err := s.finishRoute(n, typ, fl.Proto, &rt); err != 0 {
 		return Route{}, err
 	}
 	return rt, nil
@@ -159,7 +159,7 @@ func (s *Inet) preferredSource(n *netns.Net, res fib.Result) netip.Addr {
 }
 
 // finishRoute fills in next hop, kind and MTU. Linux: __mkroute_output.
-func (s *Inet) finishRoute(n *netns.Net, typ fib.Type, rt *Route) syscall.Errno {
+func (s *Inet) finishRoute(n *netns.Net, typ fib.Type, proto uint8, rt *Route) syscall.Errno {
 	d := rt.Dev
 	if d == nil {
 		return syscall.ENODEV
@@ -192,7 +192,7 @@ func (s *Inet) finishRoute(n *netns.Net, typ fib.Type, rt *Route) syscall.Errno 
 		hop = nil
 	case fib.Multicast:
 		rt.Multicast = true
-		rt.Local = rt.Local || s.member(d, rt.Dst.As4())
+		rt.Local = s.member(d, rt.Dst.As4(), rt.Src.As4(), proto)
 		if hop != nil && rt.asked() && rt.Prefix().Bits() < 4 { // a default route says nothing of groups
 			hop = nil
 		}
@@ -225,11 +225,6 @@ func (s *Inet) pathMTU(n *netns.Net, rt *Route) {
 
 // asked reports whether the FIB was asked for rt.
 func (rt *Route) asked() bool { return rt.Table != 0 }
-
-// member reports whether d takes packets for the group g: that of all hosts, as
-// every device does (RFC 1112 section 4). IGMP is not modelled, and so are no
-// other groups. Linux: ip_check_mc_rcu.
-func (s *Inet) member(d *core.Device, g [4]byte) bool { return g == [4]byte{224, 0, 0, 1} }
 
 // chosen reports whether a is an address at all: neither missing nor 0.0.0.0.
 func chosen(a netip.Addr) bool { return a.IsValid() && a != netip.IPv4Unspecified() }

@@ -26,6 +26,7 @@ func (s *Inet) initNetlink() error {
 		{netlink.New, netlink.KindAddr, "addr", s.doNewAddr},
 		{netlink.Del, netlink.KindAddr, "addr", s.doDelAddr},
 		{netlink.Get, netlink.KindAddr, "addr", s.doDumpAddr},
+		{netlink.Get, netlink.KindMulticast, "maddr", s.doDumpMulticast},
 		{netlink.New, netlink.KindRoute, "route", s.doNewRoute},
 		{netlink.Del, netlink.KindRoute, "route", s.doDelRoute},
 		{netlink.Get, netlink.KindRoute, "route", s.doGetRoute},

@@ -64,6 +64,10 @@ var numbers = []number{
 	{"ipfrag_max_dist", func(c *Conf) *atomic.Int32 { return &c.FragMaxDist }, 0, math.MaxInt32},
 	{"route.min_pmtu", func(c *Conf) *atomic.Int32 { return &c.MinPMTU }, minMTU, math.MaxInt32},
 	{"somaxconn", func(c *Conf) *atomic.Int32 { return &c.Somaxconn }, 0, math.MaxInt32}, // below net.core
+	{"igmp_max_memberships", func(c *Conf) *atomic.Int32 { return &c.IGMPMaxMemberships }, math.MinInt32, math.MaxInt32},
+	{"igmp_max_msf", func(c *Conf) *atomic.Int32 { return &c.IGMPMaxMSF }, math.MinInt32, math.MaxInt32},
+	{"igmp_qrv", func(c *Conf) *atomic.Int32 { return &c.IGMPQRV }, 1, math.MaxInt32},
+	{"igmp_link_local_mcast_reports", func(c *Conf) *atomic.Int32 { return &c.IGMPLinkLocal }, 0, 255},
 	{"fwmark_reflect", func(c *Conf) *atomic.Int32 { return &c.FwmarkReflect }, 0, 255},
 }
 

@@ -28,11 +28,27 @@
 //	    from 10.0.0.1:4000 "hello"
 //	probe udp close [ADDR:]PORT
 //	    Close an echo or listening socket.
+//	    Behind echo and listen may stand: reuse (SO_REUSEADDR), dev DEV
+//	    (SO_BINDTODEVICE), joined (only groups that it has joined:
+//	    IP_MULTICAST_ALL off), and as NAME, by which the other verbs find it
+//	    where several sockets have one address and port.
+//	probe udp join [ADDR:]PORT GROUP [source ADDR] [dev DEV | via ADDR]
+//	probe udp leave [ADDR:]PORT GROUP [source ADDR] [dev DEV | via ADDR]
+//	    Let the listening or echo socket join or leave a group, for all sources
+//	    or for one, at DEV, at the device that has the address ADDR, or where a
+//	    route to GROUP leads.
+//	probe udp block [ADDR:]PORT GROUP source ADDR [dev DEV | via ADDR]
+//	probe udp unblock [ADDR:]PORT GROUP source ADDR [dev DEV | via ADDR]
+//	    Keep a source out of a group that was joined, or let it in again.
 //	probe udp send ADDR:PORT TEXT [from [ADDR:]PORT] [wait DURATION]
+//	        [dev DEV] [ttl TTL] [noloop] [nobroadcast]
 //	    Send TEXT (or the here-document, if TEXT is -) as one datagram from a
 //	    new socket: connected to ADDR:PORT, bound first if there is a from.
 //	    With a wait, wait for one datagram or an ICMP error and print
 //	    reply from 10.0.0.2:7 "hello"
+//	    To a group: by DEV (IP_MULTICAST_IF), and not to this Net's own members
+//	    if noloop (IP_MULTICAST_LOOP). nobroadcast takes SO_BROADCAST away,
+//	    which the socket else has.
 //	probe raw send DEV HEX
 //	    Send the Ethernet frame of these bytes out of DEV. Colons, dots and
 //	    dashes in HEX, and words, are passed over.

@@ -131,6 +131,8 @@ func parseObject(a *args, c *Command) Action {
 		return parseRule(a, c)
 	case "neighbor", "neighbour":
 		return parseNeigh(a, c)
+	case "maddress":
+		return parseMaddr(a, c)
 	case "netns":
 		return parseNetns(a, c)
 	case "monitor":

@@ -117,8 +117,20 @@ type Probe struct {
 	Remote netip.AddrPort // send
 	Data   string         // send: the datagram; raw send: the frame
 	Wait   time.Duration  // send: how long for a reply; sleep: how long
-	Dev    string         // raw send, capture
+	Dev    string         // raw send, capture; listen, echo: SO_BINDTODEVICE; send: IP_MULTICAST_IF; join...: the device
 	File   string         // capture start
+
+	Name   string     // tells sockets of one Local apart; "" is one, too
+	Group  netip.Addr // join, leave, block, unblock: the group
+	Source netip.Addr // the same: a source, or not valid
+	Via    netip.Addr // the same: an address of the device, if Dev is ""
+
+	Reuse       bool // echo, listen: SO_REUSEADDR
+	OnlyJoined  bool // echo, listen: IP_MULTICAST_ALL off
+	HasTTL      bool // send: there is a TTL, else it is as the system has it
+	TTL         int  // send: IP_TTL and IP_MULTICAST_TTL
+	NoLoop      bool // send: IP_MULTICAST_LOOP off
+	NoBroadcast bool // send: without SO_BROADCAST
 }
 
 // A ProbeVerb is what a [Probe] does.
@@ -136,4 +148,8 @@ const (
 	CaptureStop
 	Sleep
 	Ledger
+	UDPJoin
+	UDPLeave
+	UDPBlock
+	UDPUnblock
 )

@@ -255,7 +255,10 @@ func printCacheFlags(p *printer, r *netlink.Route) {
 	case unix.RTN_BROADCAST:
 		flags = []string{"local", "brd"}
 	case unix.RTN_MULTICAST:
-		flags = []string{"mc"}
+		if r.Flags&0x80000000 != 0 { // RTCF_LOCAL: somebody here has joined
+			flags = []string{"local"}
+		}
+		flags = append(flags, "mc")
 	case unix.RTN_UNICAST:
 		if r.Flags&0x80000000 != 0 { // RTCF_LOCAL: it goes by lo
 			flags = []string{"local"}

@@ -10,8 +10,12 @@ import (
 	"time"
 )
 
-const probeHelp = `Usage: probe udp { echo | listen | show | close } [ADDR:]PORT
+const probeHelp = `Usage: probe udp { echo | listen } [ADDR:]PORT [ as NAME ] [ dev DEV ] [ reuse ] [ joined ]
+       probe udp { show | close } [ADDR:]PORT [ as NAME ]
+       probe udp { join | leave } [ADDR:]PORT GROUP [ source ADDR ] [ dev DEV | via ADDR ] [ as NAME ]
+       probe udp { block | unblock } [ADDR:]PORT GROUP source ADDR [ dev DEV | via ADDR ] [ as NAME ]
        probe udp send ADDR:PORT TEXT [ from [ADDR:]PORT ] [ wait DURATION ]
+                      [ dev DEV ] [ ttl TTL ] [ noloop ] [ nobroadcast ]
        probe raw send DEV HEX...
        probe capture start DEV FILE
        probe capture stop DEV
@@ -62,37 +66,80 @@ func (p *Probe) expect(a *args, word string) {
 	}
 }
 
+// udpVerbs are the verbs of probe udp.
+var udpVerbs = map[string]ProbeVerb{"echo": UDPEcho, "listen": UDPListen, "show": UDPShow, "close": UDPClose, "send": UDPSend,
+	"join": UDPJoin, "leave": UDPLeave, "block": UDPBlock, "unblock": UDPUnblock}
+
 func (p *Probe) udp(a *args) {
 	verb := a.next()
-	switch verb {
-	case "echo":
-		p.Verb = UDPEcho
-	case "listen":
-		p.Verb = UDPListen
-	case "show":
-		p.Verb = UDPShow
-	case "close":
-		p.Verb = UDPClose
-	case "send":
-		p.Verb, p.Remote = UDPSend, a.socket(true)
+	switch p.Verb = udpVerbs[verb]; p.Verb {
+	case 0:
+		panic(usage(1, "probe: unknown verb \"udp %s\"\n%s", verb, probeHelp))
+	case UDPSend:
+		p.Remote = a.socket(true)
 		if p.Data = a.next(); p.Data == "-" && a.here {
 			p.Data = a.input
 		}
-		for a.more() {
-			switch w := a.next(); w {
-			case "from":
-				p.Local = a.socket(false)
-			case "wait":
-				p.Wait = a.duration()
-			default:
-				panic(usage(1, "probe: \"%s\" has no place here\n%s", w, probeHelp))
-			}
-		}
-		return
+	case UDPJoin, UDPLeave, UDPBlock, UDPUnblock:
+		p.Local, p.Group = a.socket(false), a.ipv4()
 	default:
-		panic(usage(1, "probe: unknown verb \"udp %s\"\n%s", verb, probeHelp))
+		p.Local = a.socket(false)
 	}
-	p.Local = a.socket(false)
+	for a.more() {
+		if w := a.next(); !p.udpWord(a, w) {
+			panic(usage(1, "probe: \"%s\" has no place here\n%s", w, probeHelp))
+		}
+	}
+	if (p.Verb == UDPBlock || p.Verb == UDPUnblock) && !p.Source.IsValid() {
+		panic(usage(1, "probe: udp %s without a source\n%s", verb, probeHelp))
+	}
+}
+
+// udpWord takes one of the words behind what a verb must have.
+func (p *Probe) udpWord(a *args, w string) bool {
+	listen, send := p.Verb == UDPListen || p.Verb == UDPEcho, p.Verb == UDPSend
+	member := p.Verb >= UDPJoin && p.Verb <= UDPUnblock
+	switch {
+	case w == "from" && send:
+		p.Local = a.socket(false)
+	case w == "wait" && send:
+		p.Wait = a.duration()
+	case w == "ttl" && send:
+		v, ok := number(a.next(), 8)
+		if !ok {
+			return false
+		}
+		p.HasTTL, p.TTL = true, int(v)
+	case w == "noloop" && send:
+		p.NoLoop = true
+	case w == "nobroadcast" && send:
+		p.NoBroadcast = true
+	case w == "reuse" && listen:
+		p.Reuse = true
+	case w == "joined" && listen:
+		p.OnlyJoined = true
+	case w == "dev" && (listen || send || member):
+		p.Dev = a.next()
+	case w == "via" && member:
+		p.Via = a.ipv4()
+	case w == "source" && member:
+		p.Source = a.ipv4()
+	case w == "as" && !send:
+		p.Name = a.next()
+	default:
+		return false
+	}
+	return true
+}
+
+// ipv4 takes an IPv4 address.
+func (a *args) ipv4() netip.Addr {
+	w := a.next()
+	ip, err := netip.ParseAddr(w)
+	if err != nil || !ip.Is4() {
+		panic(usage(1, "probe: \"%s\" is not an IPv4 address\n", w))
+	}
+	return ip
 }
 
 // frame reads hexadecimal bytes up to the end.

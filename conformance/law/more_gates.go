@@ -143,5 +143,8 @@ func empty(k netlink.Kind, family uint8) netlink.Message {
 	case netlink.KindRule:
 		return &netlink.Rule{Family: family}
 	}
+	if k == netlink.KindMulticast {
+		return &netlink.Multicast{Family: family}
+	}
 	return &netlink.NSID{}
 }

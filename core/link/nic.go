@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -28,6 +29,11 @@ type nic struct {
 	// under rtnl
 	facts afpacket.Facts // as last seen
 	open  bool           // between Open and Stop
+
+	groupMu  sync.Mutex // taken to take sockets away, too: see detach
+	asked    []wire.MAC // under groupMu; what asker was told to receive
+	askedAll bool
+	asker    *nicQueue // the first socket
 }
 
 // nicKind is `type nic dev KERNELIF`. Linux has no counterpart; moving a NIC into
@@ -194,6 +200,7 @@ func (x *nic) attach() error {
 		w.Attach(list[i])
 	}
 	x.adopt(facts)
+	x.askGroups()
 	return nil
 }
 
@@ -232,7 +239,9 @@ func (x *nic) openFirst(c afpacket.Config, group *uint16) (*nicQueue, error) {
 // detach takes the sockets from the workers and closes them once nobody is in
 // them any more. What waited to be sent is lost and counted.
 func (x *nic) detach() {
+	x.groupMu.Lock() // a socket that is closed below is not asked for groups any more
 	list := x.queues.Swap(nil)
+	x.groupMu.Unlock()
 	if list == nil {
 		return
 	}

@@ -44,6 +44,9 @@ func HandleCore(r *Rtnetlink, s *core.Stack) error {
 		{New, KindNeigh, unix.AF_INET6, "neigh6", h.newNeigh},
 		{Del, KindNeigh, unix.AF_INET6, "neigh6", h.delNeigh},
 		{Get, KindNeigh, unix.AF_INET6, "neigh6", h.getNeigh6},
+		{New, KindMulticast, unix.AF_PACKET, "maddr", h.setMulticast},
+		{Del, KindMulticast, unix.AF_PACKET, "maddr", h.setMulticast},
+		{Get, KindMulticast, unix.AF_PACKET, "maddr", h.getMulticast},
 		{New, KindNSID, unix.AF_UNSPEC, "netns", h.newNSID},
 		{Get, KindNSID, unix.AF_UNSPEC, "netns", h.getNSID},
 	} {

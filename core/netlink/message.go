@@ -13,18 +13,20 @@ type Kind uint8
 // The kinds of message. Linux numbers them in steps of four (RTM_NEWLINK is
 // 16, RTM_NEWADDR 20, ...); together with an [Op] a Kind is an RTM_* number.
 const (
-	KindLink  Kind = iota + 1 // RTM_*LINK
-	KindAddr                  // RTM_*ADDR
-	KindRoute                 // RTM_*ROUTE
-	KindNeigh                 // RTM_*NEIGH, also a bridge's forwarding entries
-	KindRule                  // RTM_*RULE
-	KindNSID                  // RTM_*NSID
+	KindLink      Kind = iota + 1 // RTM_*LINK
+	KindAddr                      // RTM_*ADDR
+	KindRoute                     // RTM_*ROUTE
+	KindNeigh                     // RTM_*NEIGH, also a bridge's forwarding entries
+	KindRule                      // RTM_*RULE
+	KindNSID                      // RTM_*NSID
+	KindMulticast                 // RTM_*MULTICAST, also a link's groups
 	kindEnd
 )
 
-var kindNames = [...]string{"", "LINK", "ADDR", "ROUTE", "NEIGH", "RULE", "NSID"}
+var kindNames = [...]string{"", "LINK", "ADDR", "ROUTE", "NEIGH", "RULE", "NSID", "MULTICAST"}
 
-// String returns the kind's part of RTM_NEW...: LINK, ADDR, ROUTE, NEIGH, RULE or NSID.
+// String returns the kind's part of RTM_NEW...: LINK, ADDR, ROUTE, NEIGH, RULE, NSID or
+// MULTICAST.
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
 		return kindNames[k]
@@ -32,7 +34,7 @@ func (k Kind) String() string {
 	return fmt.Sprintf("KIND%d", uint8(k))
 }
 
-// A Message is one of *Link, *Addr, *Route, *Neigh, *Rule and *NSID. Once it
+// A Message is one of *Link, *Addr, *Route, *Neigh, *Rule, *NSID and *Multicast. Once it
 // has been returned from a handler or published it is immutable.
 type Message interface {
 	Kind() Kind

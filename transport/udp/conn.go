@@ -38,6 +38,12 @@ type Options struct {
 	TTL, TOS  uint8  // IP_TTL (0: the Net's default), IP_TOS
 	Mark      uint32 // SO_MARK
 	Priority  uint32 // SO_PRIORITY
+
+	MulticastIf  ipv4.Interface // IP_MULTICAST_IF: the device for groups; zero: as the route has it
+	MulticastTTL uint8          // IP_MULTICAST_TTL; 0: 1
+	HostOnly     bool           // IP_MULTICAST_TTL of 0: groups on this host alone
+	NoLoop       bool           // IP_MULTICAST_LOOP off: members of this Net do not hear it
+	OnlyJoined   bool           // IP_MULTICAST_ALL off: takes groups that it has joined alone
 }
 
 // A Conn is a UDP socket. Its calls may be made from several goroutines.
@@ -49,7 +55,8 @@ type Conn struct {
 	six bool // an IPv6 socket
 	dev int  // index of the device it is bound to, whatever has it now. Linux: sk_bound_dev_if
 
-	bindMu sync.Mutex // orders bind, connect and close
+	bindMu sync.Mutex // orders bind, connect, joining and close
+	groups ipv4.Memberships
 
 	mu      sync.Mutex
 	ready   sync.Cond // on mu: something to read, or a reason to stop waiting
@@ -102,6 +109,9 @@ func (u *UDP) socket(n *netns.Net, o Options, six bool) (*Conn, error) {
 			return nil, fmt.Errorf("bind to device %s: %w", o.Device, syscall.ENODEV)
 		}
 		c.dev = d.Index()
+	}
+	if err := c.multicastIf(); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -284,6 +294,9 @@ func (c *Conn) connect(raddr netip.AddrPort) error {
 func (c *Conn) route(to netip.AddrPort, src netip.Addr, port uint16) (ipv4.Route, error) {
 	fl := fib.Flow{Dst: to.Addr(), Src: src, Mark: c.opts.Mark, TOS: c.opts.TOS & 0x1c, Proto: ipv4.ProtoUDP,
 		SPort: port, DPort: to.Port(), Oif: int32(c.dev)}
+	if to.Addr().IsMulticast() {
+		c.byGroup(&fl)
+	}
 	return c.u.ip.Route(c.n, &fl)
 }
 
@@ -384,6 +397,7 @@ func (c *Conn) shut(gone bool) bool {
 	c.mu.Unlock()
 	c.bindMu.Lock()
 	defer c.bindMu.Unlock()
+	c.u.ip.LeaveAllGroups(c.n, &c.groups)
 	if c.binding != nil {
 		c.u.table.Unbind(c.n, c.binding)
 	}

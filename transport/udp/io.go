@@ -157,7 +157,10 @@ func (c *Conn) output(w *core.Worker, b []byte, rt *ipv4.Route, sport uint16, to
 	p.SetPartial(0, 6)
 	p.Mark, p.Priority = c.opts.Mark, c.opts.Priority
 	o := ipv4.SendOptions{Src: src, Dst: dst, Proto: ipv4.ProtoUDP, TOS: c.opts.TOS, TTL: c.opts.TTL, DF: c.u.ip.WantDF(c.n), NoFragment: c.opts.DF,
-		Mark: c.opts.Mark, Priority: c.opts.Priority}
+		Mark: c.opts.Mark, Priority: c.opts.Priority, MulticastLoop: !c.opts.NoLoop}
+	if rt.Multicast { // Linux: mc_ttl
+		o.TTL, o.HostOnly = c.opts.MulticastTTL, c.opts.HostOnly
+	}
 	return c.u.ip.Send(w, p, rt, &o)
 }
 

@@ -45,7 +45,7 @@ func (u *UDP) receive6(w *core.Worker, p *core.Packet, ip wire.IPv6) {
 		}
 	}
 	if ipv6.Multicast(p) {
-		if !u.deliverAll(w, p, src, h, &f) {
+		if !u.deliverAll(w, p, nil, src, h, &f) {
 			w.Drop(p, core.NoSocket)
 		}
 		return

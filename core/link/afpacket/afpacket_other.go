@@ -43,6 +43,12 @@ func SwapLoop(a, b *Socket, stop func() bool) (uint64, error) { return 0, errNon
 // FD exists for the sake of the compiler; see the Linux build.
 func (*Socket) FD() int { return -1 }
 
+// SetGroup exists for the sake of the compiler; see the Linux build.
+func (*Socket) SetGroup([6]byte, bool) error { return errNone }
+
+// SetAllGroups exists for the sake of the compiler; see the Linux build.
+func (*Socket) SetAllGroups(bool) error { return errNone }
+
 // WriteFD exists for the sake of the compiler; see the Linux build.
 func (*Socket) WriteFD() (int, error) { return -1, errNone }
 
