@@ -196,6 +196,11 @@ func subsystemOf(pkg, file string) string {
 			return "frags"
 		}
 		return "addrs"
+	case "ipv6":
+		if starts("conf", "sysctl") {
+			return "sysctls6"
+		}
+		return "addrs6"
 	case "transport/udp", "sockhash":
 		return "udp"
 	}

@@ -283,7 +283,7 @@ func ownAddrs() conformance.Subsystem[*own] {
 			netns.Attend(m.Sys, "addrs-limit", func(n *netns.Net) error { m.IPv4.SetAddrCap(n, 12); return nil }, nil, nil)
 			return newOwn(m, place)
 		},
-		Op:   commands("ip addr add $A/24 dev $D", "ip addr add $A/32 dev $D", "ip addr del $A/24 dev $D", "ip addr flush dev $D"),
+		Op:   commands("ip addr add $A/24 dev $D", "ip addr add $A/32 dev $D", "ip addr del $A/24 dev $D", "ip -4 addr flush dev $D"),
 		Dump: shown("ip addr"), Sorted: "by device",
 		Fill: func(c ownCall, i int) error {
 			said, err := c.H.run(c.N, c.Live, fmt.Sprintf("ip addr add 10.8.0.%d/32 dev lo", i))

@@ -221,8 +221,14 @@ func TestEverySubsystem(t *testing.T) {
 			t.Errorf("%s: %+v", s.word, s)
 		}
 	}
-	if got := strings.Join(words, ", "); got != nsmodel.PlaceWords() {
-		t.Errorf("%s, want %s", got, nsmodel.PlaceWords())
+	var want []string
+	for w := range strings.SplitSeq(nsmodel.PlaceWords(), ", ") {
+		if twin := strings.TrimSuffix(w, "6"); twin == w || !slices.Contains(words, twin) { // IPv6's are as their twins
+			want = append(want, w)
+		}
+	}
+	if !slices.Equal(words, want) {
+		t.Errorf("%q, want %q", words, want)
 	}
 }
 
