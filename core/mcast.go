@@ -108,10 +108,10 @@ func (d *Device) setGroups(next []HardwareGroup) {
 	switch {
 	case len(next) == 0:
 		d.groups.Store(nil)
-	//tagvet:allow netless a list that never changes once it is published, whoever made it
 	case s.groupList != nil && slices.Equal(*s.groupList, next):
 		d.groups.Store(s.groupList)
 	default:
+		//tagvet:allow netless a list that never changes once it is published, whoever made it
 		s.groupList = &next
 		d.groups.Store(&next)
 	}
