@@ -49,6 +49,12 @@ func (p Prediction) Off() float64 {
 	return math.Abs(p.Model.Median/p.Kernel.Median - 1)
 }
 
+// NoSize reports whether there is nothing whose size could be compared: neither
+// side sees a difference.
+func (p Prediction) NoSize() bool {
+	return p.Measured() && p.Model.Sign() == 0 && p.Kernel.Sign() == 0 && p.SameSign()
+}
+
 // PlacedOff is Off of Placed.
 func (p Prediction) PlacedOff() float64 { return math.Abs(p.Placed/p.Kernel.Median - 1) }
 
@@ -64,6 +70,9 @@ func (p Prediction) String() string {
 	size := fmt.Sprintf("off by %.0f %%", 100*p.Off())
 	if p.Off() <= 0.25 {
 		size = "size within 25 %"
+	}
+	if p.NoSize() {
+		return fmt.Sprintf("%s: model %v, kernel %v: %s", p.Name, p.Model, p.Kernel, verdict)
 	}
 	if !math.IsNaN(p.Placed) {
 		size += fmt.Sprintf("; the model's difference on the kernel's base x%s", short(p.Placed))

@@ -44,7 +44,10 @@ func (r *writer) experiment(e *compare.Experiment) error {
 func predicted(p compare.Prediction) string {
 	text := fmt.Sprintf("%s: model %v, kernel %v", p.Name, p.Model, p.Kernel)
 	if p.Measured() {
-		text += fmt.Sprintf("; sign %s; size %s; the model's difference on the kernel's base %s", signOf(p), sizeOf(p), placed(p))
+		text += fmt.Sprintf("; sign %s; size %s", signOf(p), sizeOf(p))
+		if base := placed(p); base != "" {
+			text += "; the model's difference on the kernel's base " + base
+		}
 	}
 	text = sentence(grouped(text))
 	if cause := causeOf(p); cause != "" {

@@ -128,7 +128,7 @@ func first(text string) string {
 func (r *writer) predictions() {
 	r.doc.head(2, "prediction", "The prediction test")
 	t := table{header: []string{"Experiment", "Ratio", "Model", "Kernel", "Sign", "Size", "On the kernel's base", "Cause of the difference"}}
-	tested, right, open, sizes, based := 0, 0, 0, 0, 0
+	tested, right, open, none, sizes, based := 0, 0, 0, 0, 0, 0
 	for _, e := range r.some {
 		for _, p := range e.Predictions(r.store.Of(e)) {
 			t.rows = append(t.rows, []string{fmt.Sprintf("%d %s", e.Number, e.Name), p.Name, p.Model.String(), p.Kernel.String(), signOf(p), sizeOf(p), placed(p), causeOf(p)})
@@ -141,10 +141,12 @@ func (r *writer) predictions() {
 				case p.SameSign():
 					open++
 				}
-				if p.Off() <= goodSize {
+				switch {
+				case p.NoSize():
+					none++
+				case p.Off() <= goodSize:
 					sizes++
-				}
-				if p.Off() <= goodSize || p.PlacedOff() <= goodSize {
+				case p.PlacedOff() <= goodSize:
 					based++
 				}
 			}
@@ -154,10 +156,10 @@ func (r *writer) predictions() {
 		r.doc.say("", "None of these experiments has a counterpart on the kernel.")
 		return
 	}
-	r.doc.say("", fmt.Sprintf("Does a ratio that the model has hold for the kernel? Of %d ratios measured on both, the sign is right in %d, not contradicted in %d, and wrong in %d; the size is within 25 %% in %d, and in %d if either way of reckoning it counts. "+
+	r.doc.say("", fmt.Sprintf("Does a ratio that the model has hold for the kernel? Of %d ratios measured on both, the sign is right in %d, not contradicted in %d, and wrong in %d; in %d there is no size to compare, as neither side sees a difference; of the other %d the size is within 25 %% in %d, and on the kernel's base in %d more. "+
 		"The sign is right where both sides see more, less, or no difference. It is not contradicted where one side sees none and the intervals of both overlap. "+
 		"A ratio says as much of what stands around a table, which is a multiple on the kernel, as of the table; so the column \"on the kernel's base\" takes the model's difference, in its unit, on top of what the kernel takes without it.",
-		tested, right, open, tested-right-open, sizes, based))
+		tested, right, open, tested-right-open, none, tested-none, sizes, based))
 	r.doc.add(t)
 	if tested < len(t.rows) {
 		r.doc.say("", "What was not tested takes a larger scale, or a computer whose kernel lets the command make network namespaces; below, each experiment says what it could not measure.")
@@ -192,6 +194,8 @@ func sizeOf(p compare.Prediction) string {
 	switch {
 	case !p.Measured():
 		return "not tested"
+	case p.NoSize():
+		return "no difference on either side"
 	case p.Off() <= goodSize:
 		return fmt.Sprintf("within 25 %%: off by %.0f %%", 100*p.Off())
 	}
@@ -201,7 +205,7 @@ func sizeOf(p compare.Prediction) string {
 // placed tells what the model's difference comes to on the kernel's base.
 func placed(p compare.Prediction) string {
 	switch {
-	case !p.Measured() || math.IsNaN(p.Placed):
+	case !p.Measured() || math.IsNaN(p.Placed) || p.NoSize():
 		return ""
 	case p.PlacedOff() <= goodSize:
 		return fmt.Sprintf("x%s: within 25 %%", digits(p.Placed))
@@ -211,7 +215,7 @@ func placed(p compare.Prediction) string {
 
 func causeOf(p compare.Prediction) string {
 	switch {
-	case !p.Measured() || p.SameSign() && p.Off() <= goodSize:
+	case !p.Measured() || p.NoSize() || p.SameSign() && p.Off() <= goodSize:
 		return ""
 	case p.Cause == "":
 		return "not found yet"

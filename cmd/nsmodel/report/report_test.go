@@ -114,7 +114,7 @@ func TestReportSaysWhatWasMeasured(t *testing.T) {
 		wants(t, what, text,
 			"98,765 (98,755 to 98,775)", "8,000 (7,990 to 8,010)", "102 (101 to 103)", // medians and quartiles
 			"no difference seen (x0.64 to x2.45)", "x2.48", "x968", // ratios; the first scatters by more than it differs
-			"Of 2 ratios measured on both, the sign is right in 2, not contradicted in 0, and wrong in 0; the size is within 25 % in 1, and in",
+			"Of 2 ratios measured on both, the sign is right in 2, not contradicted in 0, and wrong in 0; in 1 there is no size to compare, as neither side sees a difference; of the other 1 the size is within 25 % in 0, and on the kernel's base in 0 more.",
 			"off: the model's ratio is 484 times the kernel's", "The cause is this.", "right: no difference seen on either side",
 			"Among 123,456 entries it costs x968", "A second sentence.", "nothing at all.",
 			"all of it, kernel gone: not measured: no such sysctl",
