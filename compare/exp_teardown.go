@@ -34,7 +34,7 @@ func teardown() *Experiment {
 		},
 		Pairs: []Pair{
 			{Name: "shared and walked : own table, 100,000 entries of others", Figure: others, Lower: true, Above: Point{walk, 100_000}, Below: Point{Replicated, 100_000},
-				Cause: "By perf inet_twsk_purge is over four fifths of what the kernel's workers do then. An entry on its way costs it 70 to 80 ns by these figures, a step into a socket of two kilobytes, and the model 20, a step into an entry of a hundred bytes; " +
+				Cause: "By perf inet_twsk_purge is over four fifths of what the kernel's workers do then. An entry on its way costs it 70 to 120 ns by these figures, a step into a socket of two kilobytes, and the model 20, a step into an entry of a hundred bytes; " +
 					"and a bare Net's end is 2 us, where a kernel namespace has two thirds of a millisecond of other subsystems to take down"},
 		},
 		Run: func(r *Run) error {
