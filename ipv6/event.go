@@ -8,6 +8,7 @@ import (
 	"nsmodel/core"
 	"nsmodel/core/netlink"
 	"nsmodel/core/wire"
+	"nsmodel/netns"
 )
 
 // minMTU is the least MTU by which IPv6 works (RFC 8200 section 5).
@@ -53,9 +54,7 @@ func (s *Inet) event(e core.Event, d *core.Device) {
 		s.Core.FlushNeighbours(core.AFInet6, d, true)
 		s.announce(dev)
 	case core.EventName:
-		mu := s.lock(n)
-		s.FIB.DevicesChanged(n)
-		mu.Unlock()
+		s.devicesChanged(n)
 	}
 }
 
@@ -67,22 +66,32 @@ func (s *Inet) attach(d *core.Device) *device {
 	n := d.Net()
 	dev := &device{dev: d}
 	own := s.conf.Of(n).dflt.Load()
-	if own.v[confMTU] != int32(d.MTU()) {
+	if u := s.usual[d.MTU()]; own == s.dflt && u != nil {
+		own = u
+	} else if own.v[confMTU] != int32(d.MTU()) {
 		c := *own
 		c.v[confMTU] = int32(d.MTU())
 		own = &c
 	}
 	dev.own.Store(own)
+	dev.groups.Store(&s.born)
+	if dev.on(confForwarding) {
+		dev.joinRouters(dev.join) // nobody sees the device yet: no lock
+	}
 	s.devs.Set(d, dev)
+	s.devicesChanged(n)
+	return dev
+}
+
+// devicesChanged has rules look up their devices again, if there are any: a Net
+// that has nothing of IPv6 has no lock of its own either.
+func (s *Inet) devicesChanged(n *netns.Net) {
+	if !s.FIB.CustomRules(n) {
+		return
+	}
 	mu := s.lock(n)
 	defer mu.Unlock()
-	dev.join(allNodesIf)
-	dev.join(allNodes)
-	if dev.on(confForwarding) {
-		dev.joinRouters(dev.join)
-	}
 	s.FIB.DevicesChanged(n)
-	return dev
 }
 
 // joinRouters applies join or leave to the groups of routers.
@@ -103,9 +112,9 @@ func (s *Inet) detach(dev *device) {
 		return
 	}
 	mu := s.lock(n)
-	defer mu.Unlock()
 	s.FIB.DeviceGone(n, d)
-	s.FIB.DevicesChanged(n)
+	mu.Unlock()
+	s.devicesChanged(n)
 }
 
 // deviceUp gives a device that has come up, or that may speak IPv6 at last, the

@@ -52,6 +52,8 @@ type Inet struct {
 
 	// what Nets begin with; constant
 	all, dflt *devConf
+	usual     map[int]*devConf // dflt for a device of that MTU
+	born      []group          // of a device that knows nobody yet
 	parms     core.NeighParms
 }
 
@@ -81,6 +83,13 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl, devs: core.NewDevSlot[device](1), parms: core.DefaultNeighParms()}
 	in.parms.Locktime = 0
 	in.all, in.dflt = builtins(c.Enabled)
+	in.usual = map[int]*devConf{}
+	for _, mtu := range []int{1500, 65536} { // Ethernet's and lo's
+		c := *in.dflt
+		c.v[confMTU] = int32(mtu)
+		in.usual[mtu] = &c
+	}
+	in.born = []group{{allNodes, 1}, {allNodesIf, 1}}
 	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls} {
 		if *p == netns.Default {
 			*p = netns.Replicated

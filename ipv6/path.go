@@ -35,6 +35,7 @@ type pathState struct {
 // pathNet is one Net's part of it. All limits are its own (a limit that Nets
 // share would tell them of each other).
 type pathNet struct {
+	own    bool       // fixed: it is a Net's, and not what all share that have none
 	config sync.Mutex // see the package's comment
 	rates  rates
 	pings  pings
@@ -45,7 +46,7 @@ type pathNet struct {
 // registers [Inet.Receive].
 func (s *Inet) initPath() error {
 	sys := s.Core.Sys
-	s.path.nets = netns.NewCell(sys, "ipv6-path", netns.Replicated, func(*netns.Net) *pathNet { return new(pathNet) })
+	s.path.nets = netns.NewCell(sys, "ipv6-path", netns.Replicated, func(n *netns.Net) *pathNet { return &pathNet{own: n != nil} })
 	netns.Attend(sys, "ipv6-path-exit", nil, s.pathPreExit, nil)
 	return s.Handle(Protocol{Number: ProtoICMPv6, Receive: s.icmpReceive, Error: s.pingError})
 }
@@ -53,6 +54,9 @@ func (s *Inet) initPath() error {
 // pathPreExit ends what waits in n.
 func (s *Inet) pathPreExit(n *netns.Net) {
 	st := s.path.nets.Of(n)
+	if !st.own {
+		return // what Nets share that have nothing
+	}
 	st.dead.Store(true)
 	st.pings.closeAll()
 }
