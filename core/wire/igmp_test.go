@@ -36,11 +36,11 @@ func TestParseIGMP(t *testing.T) {
 			t.Errorf("%s: ok is %v", c.name, ok)
 			continue
 		}
-		if got := fmt.Sprintf("%x code %x %v v3 %v", m, m, m, ok); ok && c.want != "" {
-			got = fmt.Sprintf("%02x code %x %v v3 %v", m.Type(), m.Code(), m.Group(), m.V3())
-			if got != c.want {
-				t.Errorf("%s: %s, want %s", c.name, got, c.want)
-			}
+		if !ok {
+			continue
+		}
+		if got := fmt.Sprintf("%02x code %x %v v3 %v", m.Type(), m.Code(), m.Group(), m.V3()); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
 }
