@@ -34,7 +34,7 @@ type Config struct {
 	// net.ipv6.conf.all.disable_ipv6 and default.disable_ipv6 at 1, as Linux
 	// does with the module's parameter disable_ipv6=1.
 	Enabled bool
-	// Errors counts the ICMP errors of a Net, those of IPv4 among them.
+	// Errors counts the ICMP errors of a Net, those of IPv4 among them. Required.
 	Errors ErrorBudget
 }
 
