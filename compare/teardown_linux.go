@@ -53,7 +53,7 @@ func (k endKind) kernelStand(r *Run, place string, own, others int) (*Stand, err
 	if err != nil {
 		return nil, err
 	}
-	return &Stand{Rounds: Pick(r, 5, 7, 11), Close: b.Close, Sample: func() (took float64, err error) {
+	return &Stand{Rounds: Pick(r, 3, 7, 11), Close: b.Close, Sample: func() (took float64, err error) {
 		err = withSysctl("net.ipv4.udp_child_hash_entries", ownTable(place), func() error {
 			took, err = k.kernelEnd(b, own, others)
 			return err
