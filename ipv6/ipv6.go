@@ -12,6 +12,7 @@ package ipv6
 
 import (
 	"sync"
+	"time"
 
 	"nsmodel/core"
 	"nsmodel/core/netlink"
@@ -33,6 +34,15 @@ type Config struct {
 	// net.ipv6.conf.all.disable_ipv6 and default.disable_ipv6 at 1, as Linux
 	// does with the module's parameter disable_ipv6=1.
 	Enabled bool
+	// Errors counts the ICMP errors of a Net, those of IPv4 among them. Required.
+	Errors ErrorBudget
+}
+
+// An ErrorBudget is a Net's limit on ICMP messages of both families. It is
+// IPv4's, whose tunables set it: Linux has it so.
+type ErrorBudget interface {
+	AllowICMP(n *netns.Net, now time.Duration) bool
+	CountICMP(n *netns.Net)
 }
 
 // An Inet is IPv6 on one machine.
@@ -49,6 +59,8 @@ type Inet struct {
 	devs  core.DevSlot[device]            // what IPv6 keeps at a device
 	addrs *netns.Table[[16]byte, []*Addr] // who has an address; the lists are immutable. Linux: inet6_addr_lst
 	path  pathState                       // of the packet's way
+
+	budget ErrorBudget
 
 	// what Nets begin with; constant
 	all, dflt *devConf
@@ -79,7 +91,7 @@ type ICMPError struct {
 // machine boots. Errors: ENOENT for an entry point without a row in the table
 // of gates, EEXIST for one that is taken.
 func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlink.Rtnetlink, c Config) (*Inet, error) {
-	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl, devs: core.NewDevSlot[device](1), parms: core.DefaultNeighParms()}
+	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl, devs: core.NewDevSlot[device](1), parms: core.DefaultNeighParms(), budget: c.Errors}
 	in.parms.Locktime = 0
 	in.all, in.dflt = builtins(c.Enabled)
 	in.usual = map[int]*devConf{}

@@ -30,7 +30,8 @@ func newMachine(t testing.TB, place netns.Placement) *machine {
 	m.core = core.New(sys, core.Config{Devices: place, MIB: place, Neigh: place})
 	nl := netlink.NewRtnetlink(sys, place)
 	m.ctl = sysctl.New(m.core)
-	in, err := New(m.core, netfilter.New(m.core, place), m.ctl, nl, Config{Addrs: place, FIB: place, Rules: place, Sysctls: place, Enabled: true})
+	in, err := New(m.core, netfilter.New(m.core, place), m.ctl, nl, Config{Addrs: place, FIB: place, Rules: place, Sysctls: place, Enabled: true,
+		Errors: budget{netns.NewCell(sys, "icmp-budget", place, func(*netns.Net) *core.ICMPBudget { return new(core.ICMPBudget) })}})
 	m.check(err)
 	m.in = in
 	m.check(in.Handle(Protocol{Number: 17, Receive: func(w *core.Worker, p *core.Packet, _ wire.IPv6) { w.Deliver(p) }}))
@@ -46,6 +47,16 @@ func (m *machine) check(err error) {
 		m.t.Fatal(err)
 	}
 }
+
+// A budget is what IPv4 is elsewhere, with the defaults of its tunables.
+type budget struct {
+	*netns.Cell[core.ICMPBudget]
+}
+
+func (b budget) AllowICMP(n *netns.Net, now time.Duration) bool {
+	return b.Own(n).Allow(1000, 50, now)
+}
+func (b budget) CountICMP(n *netns.Net) { b.Own(n).Consume(n) }
 
 type loDriver struct{}
 
