@@ -130,7 +130,7 @@ func (k *kernel) udp(net string, p *lab.Probe) (f *os.File, err error) {
 		if err != nil {
 			return err
 		}
-		if err = k.options(fd, p); err == nil && local.IsValid() {
+		if err = k.options(fd, p, family == unix.AF_INET6); err == nil && local.IsValid() {
 			err = unix.Bind(fd, sockaddr(local))
 		}
 		if err == nil && remote.IsValid() {

@@ -54,6 +54,9 @@ func (s *Inet) AddAddr(d *core.Device, a Addr) error {
 		a.Peer = netip.Addr{}
 	}
 	a.Valid, a.Preferred = netlink.Forever, netlink.Forever
+	if d.Up() {
+		s.groupsUp(dev)
+	}
 	return s.insertAddr(dev, &a, insertUser)
 }
 
@@ -78,7 +81,7 @@ func (s *Inet) insertAddr(dev *device, a *Addr, who inserter) error {
 	if who == insertUser && a.Tentative() {
 		s.tellAddr(netlink.New, a)
 	}
-	dev.join(solicitedNode(a.Local))
+	s.joinSolicited(dev, a.Local)
 	s.startDAD(dev, a)
 	return nil
 }
@@ -154,7 +157,7 @@ func (s *Inet) removeAddr(dev *device, a *Addr) {
 	a.stopDAD()
 	dev.publish(slices.DeleteFunc(slices.Clone(dev.Addrs()), func(b *Addr) bool { return b == a }))
 	s.release(a)
-	dev.leave(solicitedNode(a.Local))
+	s.leaveSolicited(dev, a.Local)
 	s.tellAddr(netlink.Del, a)
 	s.delRoutes(dev, a)
 }

@@ -19,6 +19,8 @@ type Conf struct {
 	EchoIgnoreAny atomic.Int32 // icmp.echo_ignore_anycast
 	ICMPRatelimit atomic.Int32 // icmp.ratelimit, in ms between errors to one peer
 	FwmarkReflect atomic.Int32 // fwmark_reflect
+	MLDQRV        atomic.Int32 // mld_qrv, how often a change is told
+	MLDMaxMSF     atomic.Int32 // mld_max_msf, sources a socket's filter may name
 	MinAdvMSS     atomic.Int32 // route.min_adv_mss, kept for who will need it
 	gcThresh      [3]atomic.Int32
 	neighDefaults atomic.Pointer[core.NeighParms] // neigh.default; nil: Linux's
@@ -42,6 +44,8 @@ func (s *Inet) newConf(*netns.Net) *Conf {
 	c.FragHighThresh.Store(4 << 20)
 	c.FragLowThresh.Store(3 << 20)
 	c.FragTime.Store(60)
+	c.MLDQRV.Store(2)
+	c.MLDMaxMSF.Store(64)
 	for i, v := range [3]int32{128, 512, 1024} {
 		c.gcThresh[i].Store(v)
 	}
@@ -65,6 +69,9 @@ const (
 	confDropUnicastInL2Multicast
 	confDropUnsolicitedNA
 	confIgnoreRoutesWithLinkdown
+	confForceMLDVersion
+	confMLDv1Interval
+	confMLDv2Interval
 	numConf
 )
 
@@ -72,6 +79,7 @@ const (
 var confNames = [numConf]string{
 	"forwarding", "hop_limit", "mtu", "dad_transmits", "accept_dad", "disable_ipv6", "addr_gen_mode", "ndisc_notify",
 	"proxy_ndp", "accept_redirects", "drop_unicast_in_l2_multicast", "drop_unsolicited_na", "ignore_routes_with_linkdown",
+	"force_mld_version", "mldv1_unsolicited_report_interval", "mldv2_unsolicited_report_interval",
 }
 
 // A devConf are the tunables of one device, or of all, or of devices to come.
@@ -85,7 +93,8 @@ type devConf struct {
 // builtins returns the compiled-in values. Linux: ipv6_devconf and
 // ipv6_devconf_dflt.
 func builtins(enabled bool) (all, dflt *devConf) {
-	all = &devConf{v: [numConf]int32{confHopLimit: 64, confMTU: minMTU, confDADTransmits: 1, confAcceptRedirects: 1}}
+	all = &devConf{v: [numConf]int32{confHopLimit: 64, confMTU: minMTU, confDADTransmits: 1, confAcceptRedirects: 1,
+		confMLDv1Interval: 10000, confMLDv2Interval: 1000}}
 	if !enabled {
 		all.v[confDisable] = 1
 	}

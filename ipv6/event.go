@@ -74,9 +74,9 @@ func (s *Inet) attach(d *core.Device) *device {
 		own = &c
 	}
 	dev.own.Store(own)
-	dev.groups.Store(&s.born)
-	if dev.on(confForwarding) {
-		dev.joinRouters(dev.join) // nobody sees the device yet: no lock
+	s.groupsBegin(dev)
+	if dev.on(confForwarding) && d.Flags()&core.FlagMulticast != 0 {
+		s.enterGroup(dev, allRouters)
 	}
 	s.devs.Set(d, dev)
 	s.devicesChanged(n)
@@ -95,9 +95,12 @@ func (s *Inet) devicesChanged(n *netns.Net) {
 }
 
 // joinRouters applies join or leave to the groups of routers.
-func (dev *device) joinRouters(how func([16]byte)) {
+func (dev *device) joinRouters(how func(*device, [16]byte)) {
+	if dev.dev.Flags()&core.FlagMulticast == 0 {
+		return
+	}
 	for _, g := range [][16]byte{allRouters, allRoutersIf, siteRouters} {
-		how(g)
+		how(dev, g)
 	}
 }
 
@@ -108,6 +111,7 @@ func (s *Inet) detach(dev *device) {
 	n := d.Net()
 	s.deviceDown(dev)
 	s.devs.Set(d, nil)
+	s.groupsEnd(dev)
 	if !n.Alive() {
 		return
 	}
@@ -136,6 +140,7 @@ func (s *Inet) deviceUp(dev *device) {
 	if !d.Carrier() {
 		return
 	}
+	s.groupsUp(dev)
 	if !dev.ready.Load() {
 		dev.ready.Store(true)
 		switch {
@@ -184,6 +189,7 @@ func (s *Inet) deviceDown(dev *device) {
 	for list := dev.Addrs(); len(list) > 0; list = dev.Addrs() {
 		s.removeAddr(dev, list[0])
 	}
+	s.groupsDown(dev)
 	s.FIB.DeviceDown(n, d)
 	mu.Unlock()
 	s.Core.FlushNeighbours(core.AFInet6, d, true)

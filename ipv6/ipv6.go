@@ -69,7 +69,6 @@ type Inet struct {
 	// what Nets begin with; constant
 	all, dflt *devConf
 	usual     map[int]*devConf // dflt for a device of that MTU
-	born      []group          // of a device that knows nobody yet
 	parms     core.NeighParms
 }
 
@@ -105,7 +104,6 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 		c.v[confMTU] = int32(mtu)
 		in.usual[mtu] = &c
 	}
-	in.born = []group{{allNodes, 1}, {allNodesIf, 1}}
 	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags} {
 		if *p == netns.Default {
 			*p = netns.Replicated

@@ -32,6 +32,7 @@ func (s *Inet) initNetlink() error {
 		{netlink.New, netlink.KindRule, "rule6", s.doNewRule},
 		{netlink.Del, netlink.KindRule, "rule6", s.doDelRule},
 		{netlink.Get, netlink.KindRule, "rule6", s.doDumpRule},
+		{netlink.Get, netlink.KindMulticast, "maddr6", s.doDumpMulticast},
 	} {
 		g, err := s.Core.Gate(core.LayerNetlink, h.row)
 		if err != nil {

@@ -81,7 +81,7 @@ func (p *Probe) udp(a *args) {
 			p.Data = a.input
 		}
 	case UDPJoin, UDPLeave, UDPBlock, UDPUnblock:
-		p.Local, p.Group = a.socket(false), a.ipv4()
+		p.Local, p.Group = a.socket(false), a.address()
 	default:
 		p.Local = a.socket(false)
 	}
@@ -123,13 +123,23 @@ func (p *Probe) udpWord(a *args, w string) bool {
 	case w == "via" && member:
 		p.Via = a.ipv4()
 	case w == "source" && member:
-		p.Source = a.ipv4()
+		p.Source = a.address()
 	case w == "as" && !send:
 		p.Name = a.next()
 	default:
 		return false
 	}
 	return true
+}
+
+// address takes an address of either family, without a zone.
+func (a *args) address() netip.Addr {
+	w := a.next()
+	ip, err := netip.ParseAddr(w)
+	if err != nil || ip.Zone() != "" {
+		panic(usage(1, "probe: \"%s\" is not an address\n", w))
+	}
+	return ip
 }
 
 // ipv4 takes an IPv4 address.
