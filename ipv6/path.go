@@ -39,6 +39,7 @@ type pathNet struct {
 	config sync.Mutex // see the package's comment
 	rates  rates
 	pings  pings
+	lives  lifetimes
 	dead   atomic.Bool // pre-exit has begun: nothing is queued any more
 }
 
