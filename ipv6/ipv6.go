@@ -11,6 +11,7 @@
 package ipv6
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -57,7 +58,11 @@ type Inet struct {
 	Hooks   *netfilter.Hooks
 	Sysctl  *sysctl.Registry
 	Netlink *netlink.Rtnetlink
-	protos  [256]*protocol
+	// Solicited is told of hosts that ask for routers, on the worker that has
+	// received; nil for nobody. Set before the first packet. What Linux leaves to
+	// a program with a raw socket.
+	Solicited func(w *core.Worker, d *core.Device, from netip.Addr)
+	protos    [256]*protocol
 
 	conf  *netns.Cell[Conf]               // net.ipv6.*
 	devs  core.DevSlot[device]            // what IPv6 keeps at a device

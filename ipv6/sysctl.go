@@ -27,7 +27,7 @@ func parseInt(value string, lo, hi int64) (int64, error) {
 
 // initSysctl registers net.ipv6.*.
 func (s *Inet) initSysctl() error {
-	for _, register := range []func() error{s.initNetSysctl, s.initMLDSysctl, s.initConfSysctl} {
+	for _, register := range []func() error{s.initNetSysctl, s.initMLDSysctl, s.initConfSysctl, s.initStableSysctl, s.initNeighSysctl} {
 		if err := register(); err != nil {
 			return err
 		}
@@ -47,6 +47,8 @@ var numbers = []number{
 	{"bindv6only", func(c *Conf) *atomic.Int32 { return &c.BindV6Only }, 0, 255},
 	{"fwmark_reflect", func(c *Conf) *atomic.Int32 { return &c.FwmarkReflect }, 0, 255},
 	{"ip6frag_time", func(c *Conf) *atomic.Int32 { return &c.FragTime }, math.MinInt32, math.MaxInt32},
+	{"idgen_retries", func(c *Conf) *atomic.Int32 { return &c.IDGenRetries }, math.MinInt32, math.MaxInt32},
+	{"idgen_delay", func(c *Conf) *atomic.Int32 { return &c.IDGenDelay }, math.MinInt32, math.MaxInt32},
 	{"icmp.ratelimit", func(c *Conf) *atomic.Int32 { return &c.ICMPRatelimit }, 0, math.MaxInt32},
 	{"icmp.echo_ignore_all", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreAll }, 0, 1},
 	{"icmp.echo_ignore_multicast", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreMc }, 0, 1},
