@@ -20,6 +20,8 @@ type Conf struct {
 	ICMPRatelimit atomic.Int32 // icmp.ratelimit, in ms between errors to one peer
 	FwmarkReflect atomic.Int32 // fwmark_reflect
 	MinAdvMSS     atomic.Int32 // route.min_adv_mss, kept for who will need it
+	MTUExpires    atomic.Int32 // route.mtu_expires, in seconds
+	GCTimeout     atomic.Int32 // route.gc_timeout, in seconds that a redirect holds
 	gcThresh      [3]atomic.Int32
 	neighDefaults atomic.Pointer[core.NeighParms] // neigh.default; nil: Linux's
 }
@@ -35,6 +37,8 @@ func (s *Inet) newConf(*netns.Net) *Conf {
 	c.dflt.Store(s.dflt)
 	c.ICMPRatelimit.Store(100)
 	c.MinAdvMSS.Store(1220)
+	c.MTUExpires.Store(600)
+	c.GCTimeout.Store(60)
 	for i, v := range [3]int32{128, 512, 1024} {
 		c.gcThresh[i].Store(v)
 	}

@@ -29,6 +29,8 @@ type Config struct {
 	FIB     netns.Placement // routing tables; default Replicated
 	Rules   netns.Placement // policy rules; default Replicated
 	Sysctls netns.Placement // tunables; default Replicated
+	// Exceptions are path MTUs and redirects that were learnt; default Replicated.
+	Exceptions netns.Placement
 	// Enabled lets devices speak IPv6 from the start. Else every Net begins with
 	// net.ipv6.conf.all.disable_ipv6 and default.disable_ipv6 at 1, as Linux
 	// does with the module's parameter disable_ipv6=1.
@@ -90,7 +92,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 		in.usual[mtu] = &c
 	}
 	in.born = []group{{allNodes, 1}, {allNodesIf, 1}}
-	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls} {
+	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Exceptions} {
 		if *p == netns.Default {
 			*p = netns.Replicated
 		}
@@ -106,7 +108,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 	netns.Attend(s.Sys, "ipv6", nil, nil, in.FIB.FlushNet)
 	s.HandleNeigh(in.neighOps())
 	for _, register := range []func() error{
-		in.initPath,
+		func() error { return in.initPath(c) },
 		func() error { return s.HandleProtocol(wire.EtherTypeIPv6, in.Receive) },
 		func() error { return s.HandleEvents("ipv6", in.event) },
 		in.initSysctl,

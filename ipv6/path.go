@@ -30,6 +30,8 @@ const (
 // pathState is what the packet's way keeps.
 type pathState struct {
 	nets *netns.Cell[pathNet]
+
+	exceptions *netns.Table[exceptKey, *exception]
 }
 
 // pathNet is one Net's part of it. All limits are its own (a limit that Nets
@@ -38,15 +40,17 @@ type pathNet struct {
 	own    bool       // fixed: it is a Net's, and not what all share that have none
 	config sync.Mutex // see the package's comment
 	rates  rates
+	except exceptions
 	pings  pings
 	dead   atomic.Bool // pre-exit has begun: nothing is queued any more
 }
 
 // initPath registers what the packet's way needs; called by New before it
 // registers [Inet.Receive].
-func (s *Inet) initPath() error {
+func (s *Inet) initPath(c Config) error {
 	sys := s.Core.Sys
 	s.path.nets = netns.NewCell(sys, "ipv6-path", netns.Replicated, func(n *netns.Net) *pathNet { return &pathNet{own: n != nil} })
+	s.path.exceptions = netns.NewTable[exceptKey, *exception](sys, "ipv6-exceptions", c.Exceptions, netns.Keyed[exceptKey]())
 	netns.Attend(sys, "ipv6-path-exit", nil, s.pathPreExit, nil)
 	return s.Handle(Protocol{Number: ProtoICMPv6, Receive: s.icmpReceive, Error: s.pingError})
 }

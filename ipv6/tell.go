@@ -24,6 +24,9 @@ func (s *Inet) tellAddr(op netlink.Op, a *Addr) {
 // tellRoute tells of a change to a route. What goes with its device goes with a
 // word in IPv6. Linux: inet6_rt_notify.
 func (s *Inet) tellRoute(n *netns.Net, op fib.Op, r fib.Route) {
+	if op != fib.Added {
+		s.routeGone(n, &r)
+	}
 	if !s.Netlink.Listening(n, netlink.GroupIPv6Route) {
 		return
 	}

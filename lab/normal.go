@@ -24,6 +24,7 @@ var norms = []norm{
 	// Lifetimes count down while a lab runs on Linux.
 	{regexp.MustCompile(`(valid_lft|preferred_lft) [0-9]+sec`), "$1 Tsec"},
 	{regexp.MustCompile(`("(?:valid|preferred)_life_time": ?)([0-9]{1,9})\b`), "${1}0"},
+	{regexp.MustCompile(`\bexpires [0-9]+sec`), "expires Tsec"},
 	// So do the ages of neighbours and forwarding entries.
 	{regexp.MustCompile(`used [0-9]+/[0-9]+(/[0-9]+)?`), "used T"},
 	{regexp.MustCompile(`("(?:used|confirmed|updated)": ?)[0-9]+`), "${1}0"},
