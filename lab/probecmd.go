@@ -16,6 +16,7 @@ const probeHelp = `Usage: probe udp { echo | listen } [ADDR:]PORT [ as NAME ] [ 
        probe udp { block | unblock } [ADDR:]PORT GROUP source ADDR [ dev DEV | via ADDR ] [ as NAME ]
        probe udp send ADDR:PORT TEXT [ from [ADDR:]PORT ] [ wait DURATION ]
                       [ dev DEV ] [ ttl TTL ] [ noloop ] [ nobroadcast ]
+       probe { mroute | mroute6 } { init | done | vif | add | del } ...
        probe raw send DEV HEX...
        probe capture start DEV FILE
        probe capture stop DEV
@@ -47,6 +48,8 @@ func parseProbe(a *args, net string) *Command {
 			p.expect(a, "stop")
 			p.Verb, p.Dev = CaptureStop, a.next()
 		}
+	case "mroute", "mroute6":
+		p.mroute(a, w == "mroute6")
 	case "sleep":
 		p.Verb, p.Wait = Sleep, a.duration()
 	case "ledger":
