@@ -23,6 +23,7 @@ type Places struct {
 	Rules   netns.Placement // policy rules
 	Sysctls netns.Placement // net.ipv4.*
 	Frags   netns.Placement // fragments that wait for the rest
+	Mroutes netns.Placement // IPv4 multicast routes
 	UDP     netns.Placement // UDP sockets
 
 	Exceptions netns.Placement // what IPv4 has learnt of ways: path MTUs, redirects
@@ -58,6 +59,7 @@ func places() []place {
 		{"rules", func(p *Places) *netns.Placement { return &p.Rules }, R, "policy rules"},
 		{"sysctls", func(p *Places) *netns.Placement { return &p.Sysctls }, R, "net.ipv4.* tunables"},
 		{"frags", func(p *Places) *netns.Placement { return &p.Frags }, R, "fragments waiting for the rest"},
+		{"mroutes", func(p *Places) *netns.Placement { return &p.Mroutes }, R, "IPv4 multicast routes"},
 		{"udp", func(p *Places) *netns.Placement { return &p.UDP }, T, "UDP sockets"},
 		{"exceptions", func(p *Places) *netns.Placement { return &p.Exceptions }, R, "path MTUs and redirects"},
 		{"addrs6", func(p *Places) *netns.Placement { return &p.Addrs6 }, R, "IPv6 addresses"},
