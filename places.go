@@ -24,6 +24,7 @@ type Places struct {
 	Sysctls netns.Placement // net.ipv4.*
 	Frags   netns.Placement // fragments that wait for the rest
 	UDP     netns.Placement // UDP sockets
+	Raw     netns.Placement // raw and ping sockets of both families
 
 	Addrs6   netns.Placement // IPv6 addresses
 	FIB6     netns.Placement // IPv6 routing tables
@@ -55,6 +56,7 @@ func places() []place {
 		{"sysctls", func(p *Places) *netns.Placement { return &p.Sysctls }, R, "net.ipv4.* tunables"},
 		{"frags", func(p *Places) *netns.Placement { return &p.Frags }, R, "fragments waiting for the rest"},
 		{"udp", func(p *Places) *netns.Placement { return &p.UDP }, T, "UDP sockets"},
+		{"raw", func(p *Places) *netns.Placement { return &p.Raw }, T, "raw and ping sockets"},
 		{"addrs6", func(p *Places) *netns.Placement { return &p.Addrs6 }, R, "IPv6 addresses"},
 		{"fib6", func(p *Places) *netns.Placement { return &p.FIB6 }, R, "IPv6 routing tables"},
 		{"rules6", func(p *Places) *netns.Placement { return &p.Rules6 }, R, "IPv6 policy rules"},

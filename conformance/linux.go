@@ -36,6 +36,7 @@ type kernel struct {
 	known    map[string]bool         // the Nets that there are, by name
 	services map[service]*listener   // sockets that probes keep open
 	watches  map[string]*kernelWatch // of a watched job, by Net
+	raws     map[rawService]int      // raw and ping sockets that probes keep open
 }
 
 // A service is a probe's socket: its Net, local address and name.
@@ -63,6 +64,7 @@ func (k *kernel) close() {
 	for s := range k.services {
 		k.shut(s)
 	}
+	k.shutRaw(func(string) bool { return true })
 	for _, w := range k.watches {
 		go w.close() // the kernel waits for its readers before it closes a packet socket
 	}
@@ -186,6 +188,7 @@ func (k *kernel) farewell(name string) (wait func() error, err error) {
 			k.shut(s)
 		}
 	}
+	k.shutRaw(func(net string) bool { return net == name })
 	k.unwatch(name)
 	if err := k.in(name, forgetNeighbours); err != nil {
 		return nil, err

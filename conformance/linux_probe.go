@@ -83,6 +83,8 @@ func (k *kernel) probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 		return k.send(net, p)
 	case lab.UDPJoin, lab.UDPLeave, lab.UDPBlock, lab.UDPUnblock:
 		return nil, k.member(key, p)
+	case lab.RawListen, lab.RawShow, lab.RawClose, lab.RawSendTo:
+		return k.rawSocket(net, p)
 	case lab.RawSend:
 		return nil, k.raw(net, p)
 	case lab.CaptureStart, lab.CaptureStop: // the file is no part of the transcript

@@ -39,6 +39,7 @@ type Host struct {
 	mu       sync.Mutex
 	services map[serviceKey]*service
 	captures map[captureKey]*capture
+	raws     rawServices
 }
 
 // New returns the user space of m.
@@ -56,6 +57,7 @@ func (h *Host) Close() error {
 	for _, s := range services {
 		s.conn.Close()
 	}
+	h.raws.closeAll()
 	for _, c := range captures {
 		errs = append(errs, c.stop(h.M))
 	}
@@ -235,6 +237,7 @@ func (h *Host) Forget() {
 			delete(h.services, k)
 		}
 	}
+	h.raws.forget()
 	for k := range h.captures {
 		if n, err := h.M.Sys.ByID(k.net); err == nil {
 			n.Put()

@@ -44,6 +44,8 @@ type Inet struct {
 	Sysctl  *sysctl.Registry
 	Netlink *netlink.Rtnetlink
 	protos  [256]*protocol
+	raw     rawSeam
+	pingers pingSeam
 
 	conf  *netns.Cell[Conf]               // net.ipv6.*
 	devs  core.DevSlot[device]            // what IPv6 keeps at a device

@@ -131,6 +131,8 @@ type Probe struct {
 	TTL         int  // send: IP_TTL and IP_MULTICAST_TTL
 	NoLoop      bool // send: IP_MULTICAST_LOOP off
 	NoBroadcast bool // send: without SO_BROADCAST
+
+	Raw *RawProbe // raw listen, show, close, sendto: the rest of it; else nil
 }
 
 // A ProbeVerb is what a [Probe] does.
@@ -152,4 +154,8 @@ const (
 	UDPLeave
 	UDPBlock
 	UDPUnblock
+	RawListen
+	RawShow
+	RawClose
+	RawSendTo
 )
