@@ -131,6 +131,12 @@ func without[K comparable](t *netns.Table[K, []*Conn], c *Conn, k K) bool {
 	return true
 }
 
+// Listening reports whether n has a raw socket for a protocol.
+func (r *Raw) Listening(n *netns.Net, six bool, proto uint8) bool {
+	list, _ := r.sockets.Get(n, protoKey{six, proto})
+	return len(list) > 0
+}
+
 // preExit closes a dying Net's sockets: whoever waits on one wakes.
 func (r *Raw) preExit(n *netns.Net) {
 	for _, c := range r.Sockets(n) {
