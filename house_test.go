@@ -37,6 +37,7 @@ var floors = map[string]int{
 	"nsmodel/sockhash":                         20,
 	"nsmodel/ipv4":                             30,
 	"nsmodel/ipv6":                             30,
+	"nsmodel/transport/raw":                    40,
 	"nsmodel/transport/udp":                    40,
 	"nsmodel":                                  50,
 	"nsmodel/lab":                              55,

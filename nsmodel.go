@@ -23,6 +23,7 @@ import (
 	"nsmodel/ipv6"
 	"nsmodel/netfilter"
 	"nsmodel/netns"
+	"nsmodel/transport/raw"
 	"nsmodel/transport/udp"
 )
 
@@ -83,6 +84,7 @@ type Machine struct {
 	IPv4    *ipv4.Inet
 	IPv6    *ipv6.Inet
 	UDP     *udp.UDP
+	Raw     *raw.Raw
 
 	places Places
 	budget int         // packets in one turn of Settle
@@ -125,6 +127,9 @@ func New(c Config) (*Machine, error) {
 	}
 	if err := m.UDP.Handle6(m.IPv6, m.Six); err != nil {
 		return nil, fmt.Errorf("nsmodel: udp: %w", err)
+	}
+	if m.Raw, err = raw.New(m.IPv4, m.IPv6, m.Sockets, m.Six, raw.Config{Sockets: p.Raw}); err != nil {
+		return nil, fmt.Errorf("nsmodel: raw: %w", err)
 	}
 	// The kinds of device come last, so that everybody who keeps something at
 	// a device hears of the first one, and lets go of it before it goes.

@@ -25,6 +25,7 @@ type Places struct {
 	Frags   netns.Placement // fragments that wait for the rest
 	Mroutes netns.Placement // IPv4 multicast routes
 	UDP     netns.Placement // UDP sockets
+	Raw     netns.Placement // raw and ping sockets of both families
 
 	Exceptions netns.Placement // what IPv4 has learnt of ways: path MTUs, redirects
 
@@ -61,6 +62,7 @@ func places() []place {
 		{"frags", func(p *Places) *netns.Placement { return &p.Frags }, R, "fragments waiting for the rest"},
 		{"mroutes", func(p *Places) *netns.Placement { return &p.Mroutes }, R, "IPv4 multicast routes"},
 		{"udp", func(p *Places) *netns.Placement { return &p.UDP }, T, "UDP sockets"},
+		{"raw", func(p *Places) *netns.Placement { return &p.Raw }, T, "raw and ping sockets"},
 		{"exceptions", func(p *Places) *netns.Placement { return &p.Exceptions }, R, "path MTUs and redirects"},
 		{"addrs6", func(p *Places) *netns.Placement { return &p.Addrs6 }, R, "IPv6 addresses"},
 		{"fib6", func(p *Places) *netns.Placement { return &p.FIB6 }, R, "IPv6 routing tables"},

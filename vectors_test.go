@@ -51,8 +51,8 @@ func TestVectorsFollowLinux(t *testing.T) {
 		tagged[v.Name] = v.Shared()
 	}
 	for name, want := range map[string]string{
-		"default": "neigh udp", "all-tagged": "everything", "all-replicated": "nothing",
-		"linux-2.6.24": "neigh netlink hooks frags udp exceptions addrs6 frags6", "linux-6.12": "neigh netlink addrs udp", "linux-2026-09": "netlink udp",
+		"default": "neigh udp raw", "all-tagged": "everything", "all-replicated": "nothing",
+		"linux-2.6.24": "neigh netlink hooks frags udp raw exceptions addrs6 frags6", "linux-6.12": "neigh netlink addrs udp raw", "linux-2026-09": "netlink udp raw",
 	} {
 		if tagged[name] != want {
 			t.Errorf("%s shares %s, want %s", name, tagged[name], want)

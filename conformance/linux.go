@@ -38,6 +38,7 @@ type kernel struct {
 	adverts  map[service]*advertiser // and those that advertise routers
 	watches  map[string]*kernelWatch // of a watched job, by Net
 	daemons  map[router]*daemon      // of multicast routing
+	raws     map[rawService]int      // raw and ping sockets that probes keep open
 }
 
 // A service is a probe's socket: its Net, local address and name.
@@ -69,6 +70,7 @@ func (k *kernel) close() {
 	for at := range k.daemons {
 		k.dismiss(at)
 	}
+	k.shutRaw(func(string) bool { return true })
 	for _, w := range k.watches {
 		go w.close() // the kernel waits for its readers before it closes a packet socket
 	}
@@ -194,6 +196,7 @@ func (k *kernel) farewell(name string) (wait func() error, err error) {
 		}
 	}
 	k.dismissAll(name)
+	k.shutRaw(func(net string) bool { return net == name })
 	k.unwatch(name)
 	if err := k.in(name, forgetNeighbours); err != nil {
 		return nil, err

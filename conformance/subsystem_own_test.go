@@ -20,6 +20,7 @@ import (
 	"nsmodel/lab"
 	"nsmodel/netfilter"
 	"nsmodel/netns"
+	"nsmodel/transport/raw"
 	"nsmodel/transport/udp"
 )
 
@@ -27,7 +28,7 @@ import (
 func TestOwnSubsystems(t *testing.T) {
 	own := []conformance.Subsystem[*own]{
 		ownDevices(), ownMIB(), ownNeigh(), ownNetlink(), ownFDB(), ownHooks(),
-		ownAddrs(), ownFIB(), ownRules(), ownSysctls(), ownFrags(), ownMroutes(), ownUDP(), ownExceptions(),
+		ownAddrs(), ownFIB(), ownRules(), ownSysctls(), ownFrags(), ownMroutes(), ownUDP(), ownRaw(), ownExceptions(),
 		ownAddrs6(), ownFIB6(), ownRules6(), ownSysctls6(), ownFrags6(), ownExceptions6(),
 	}
 	var words []string
@@ -53,6 +54,7 @@ type own struct {
 // A keepsake is what operations in one Net have opened.
 type keepsake struct {
 	conns  []*udp.Conn
+	raws   []*raw.Conn
 	subs   []*netlink.Subscription
 	remove []func()
 }

@@ -42,6 +42,8 @@ type NeighParms struct {
 	UcastProbes, McastProbes           int
 	AppProbes, McastReprobes           int
 	QueueBytes                         int           // bytes of packets that wait for one neighbour
+	ProxyDelay                         time.Duration // how long a proxy waits at most before it answers
+	ProxyQueue                         int           // questions that wait for that at one device
 	Reachable                          time.Duration // drawn around BaseReachable
 }
 
@@ -49,7 +51,7 @@ type NeighParms struct {
 func DefaultNeighParms() NeighParms {
 	return NeighParms{BaseReachable: 30 * time.Second, Retrans: time.Second, DelayProbe: 5 * time.Second,
 		GCStale: 60 * time.Second, Locktime: time.Second, UcastProbes: 3, McastProbes: 3,
-		QueueBytes: 212992, Reachable: 30 * time.Second}
+		QueueBytes: 212992, Reachable: 30 * time.Second, ProxyDelay: 800 * time.Millisecond, ProxyQueue: 64}
 }
 
 // Draw sets Reachable to a random time between half and one and a half times
@@ -75,6 +77,9 @@ type NeighOps struct {
 	Parms func(d *Device) *NeighParms
 	// Limits returns gc_thresh1 to 3 of n.
 	Limits func(n *netns.Net) [3]int
+	// Proxy is told of a proxy entry that comes or goes, and may refuse one that
+	// comes; nil if there is nothing to do. Linux: pconstructor, pdestructor.
+	Proxy func(d *Device, a netip.Addr, on bool) error
 	// Changed is told of entries that changed or (gone) were deleted; nil for
 	// nobody. It is called without locks.
 	Changed func(nb *Neighbour, gone bool)
@@ -166,6 +171,7 @@ type neighNet struct {
 	flushed [2]time.Duration // last forced collection
 	ever    [2]bool
 	sweep   netns.Timer
+	asked   []*proxyWait // questions that wait for a proxy's answer
 }
 
 func (s *Stack) initNeigh(place netns.Placement) {
@@ -173,7 +179,7 @@ func (s *Stack) initNeigh(place netns.Placement) {
 	if s.config.HostLimits {
 		s.hostNeighs = new(neighHost)
 	}
-	s.proxies = netns.NewTable[neighKey, *Device](s.Sys, "neighproxy", place, netns.Keyed[neighKey]())
+	s.proxies = netns.NewTable[neighKey, proxyEntry](s.Sys, "neighproxy", place, netns.Keyed[neighKey]())
 	s.neighs = netns.NewCell(s.Sys, "neighgc", netns.Replicated, func(n *netns.Net) *neighNet {
 		c := new(neighNet)
 		if n != nil {
@@ -183,7 +189,10 @@ func (s *Stack) initNeigh(place netns.Placement) {
 	})
 	// Once more after the grace period, for what a packet on its way has made
 	// since: the sweep of the table would forget the packets that wait there.
-	flush := func(n *netns.Net) { s.flushNeighs(n, nil, 0, true) }
+	flush := func(n *netns.Net) {
+		s.flushNeighs(n, nil, 0, true)
+		s.purgeProxied(n, 0, NetDying)
+	}
 	netns.Attend(s.Sys, "neigh-exit", nil, flush, flush)
 }
 

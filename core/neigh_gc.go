@@ -38,6 +38,7 @@ func (s *Stack) flushNeigh(d *Device) {
 // unless all is set. Linux: neigh_changeaddr and neigh_carrier_down.
 func (s *Stack) FlushNeighbours(family int, d *Device, all bool) {
 	s.flushNeighs(d.Net(), d, family, all)
+	s.purgeProxied(d.Net(), family, DeviceDown)
 	if all {
 		s.flushProxies(d.Net(), d, family)
 	}

@@ -56,7 +56,7 @@ type Stack struct {
 	nets    netns.Slot[perNet]
 	neigh   *netns.Table[neighKey, *Neighbour]
 	neighs  *netns.Cell[neighNet]
-	proxies *netns.Table[neighKey, *Device]
+	proxies *netns.Table[neighKey, proxyEntry]
 
 	hostNeighs *neighHost // fixed; nil unless the limits are the host's
 

@@ -40,6 +40,7 @@ type Host struct {
 	services map[serviceKey]*service
 	captures map[captureKey]*capture
 	adverts  adverts
+	raws     rawServices
 }
 
 // New returns the user space of m.
@@ -59,6 +60,7 @@ func (h *Host) Close() error {
 	for _, s := range services {
 		s.conn.Close()
 	}
+	h.raws.closeAll()
 	for _, c := range captures {
 		errs = append(errs, c.stop(h.M))
 	}
@@ -238,6 +240,7 @@ func (h *Host) Forget() {
 			delete(h.services, k)
 		}
 	}
+	h.raws.forget()
 	for k := range h.captures {
 		if n, err := h.M.Sys.ByID(k.net); err == nil {
 			n.Put()

@@ -53,6 +53,8 @@ func (h *Host) Probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 		return nil, h.mroute(n, p)
 	case lab.RawSend:
 		return nil, h.raw(n, p)
+	case lab.RawListen, lab.RawShow, lab.RawClose, lab.RawSendTo:
+		return h.rawSocket(n, p)
 	case lab.CaptureStart:
 		return nil, h.capture(n, p)
 	case lab.CaptureStop:

@@ -10,7 +10,11 @@ import (
 
 // HandleARP takes an ARP packet, the Ethernet header taken off (RFC 826).
 // Linux: arp_rcv, arp_process.
-func (s *Inet) HandleARP(w *core.Worker, p *core.Packet) {
+func (s *Inet) HandleARP(w *core.Worker, p *core.Packet) { s.handleARP(w, p, false) }
+
+// handleARP is HandleARP; waited says that p is a question which a proxy has let
+// wait before it answers. Linux: LOCALLY_ENQUEUED.
+func (s *Inet) handleARP(w *core.Worker, p *core.Packet, waited bool) {
 	d := p.Dev
 	dev := s.devs.Of(d)
 	switch {
@@ -34,10 +38,16 @@ func (s *Inet) HandleARP(w *core.Worker, p *core.Packet) {
 		w.Drop(p, core.BadARP)
 		return
 	}
-	dev.watch(s, a)
+	if !waited {
+		dev.watch(s, a)
+	}
 	if sip == [4]byte{} {
 		s.answerProbe(w, dev, a)
-	} else if a.Op() != wire.ARPRequest || !s.answer(w, p, dev, a) {
+	} else if a.Op() != wire.ARPRequest {
+		s.learn(w, p, dev, a)
+	} else if ours, kept := s.answer(w, p, dev, a, waited); kept {
+		return
+	} else if !ours {
 		s.learn(w, p, dev, a)
 	}
 	w.Deliver(p)
@@ -54,26 +64,31 @@ func (s *Inet) answerProbe(w *core.Worker, dev *device, a wire.ARP) {
 }
 
 // answer answers a request for one of our addresses, or for somebody behind us,
-// and learns the asker. It reports false for one that is not for us.
-func (s *Inet) answer(w *core.Worker, p *core.Packet, dev *device, a wire.ARP) bool {
+// and learns the asker. It reports whether the request is for us, and whether p is
+// kept, to be answered later.
+func (s *Inet) answer(w *core.Worker, p *core.Packet, dev *device, a wire.ARP, waited bool) (ours, kept bool) {
 	typ, out, ok := s.routeARP(p, dev, a)
 	if !ok {
-		return false
+		return false, false
 	}
 	if typ == fib.Local {
 		if !s.silent(dev, a.SenderIP4(), a.TargetIP()) && (!dev.on(confARPFilter) || s.wayBack(dev, a)) && s.heard(w, dev, a) {
 			s.reply(w, dev, a)
 		}
-		return true
+		return true, false
 	}
 	if typ != fib.Unicast || !dev.Forwarding() || !s.proxies(dev, out, a) {
-		return false
+		return false, false
 	}
 	s.heard(w, dev, a)
-	// Linux may wait up to proxy_delay before it answers a broadcast; the model
-	// answers at once, as with proxy_delay = 0.
+	// Who asks all is answered after a while, so that the station itself, if it
+	// hears him, is the first.
+	if !waited && p.Type != core.ToHost && s.neighParms(dev.dev).ProxyDelay != 0 {
+		s.Core.DelayProxy(w, p, core.AFInet, func(w *core.Worker, p *core.Packet) { s.handleARP(w, p, true) })
+		return true, true
+	}
 	s.reply(w, dev, a)
-	return true
+	return true, false
 }
 
 // proxies reports whether we answer for somebody who is behind out.

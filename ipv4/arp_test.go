@@ -209,6 +209,7 @@ func TestProxyARP(t *testing.T) {
 				m.sysctl(n, "net.ipv4.ip_forward", "1")
 				tc.setup(m, d)
 				m.frame(d, wire.BroadcastMAC(), wire.EtherTypeARP, arpBytes(1, macH, "10.0.0.9", zero, tc.tip))
+				m.sleep(800 * time.Millisecond) // proxy_delay
 				if got := tap.arp(); (got != "none") != tc.want {
 					t.Errorf("answer %s", got)
 				}

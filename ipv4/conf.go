@@ -39,6 +39,7 @@ type Conf struct {
 	IGMPMaxMSF           atomic.Int32  // igmp_max_msf, sources a socket's filter may name
 	IGMPQRV              atomic.Int32  // igmp_qrv, how often a change is told
 	IGMPLinkLocal        atomic.Int32  // igmp_link_local_mcast_reports
+	pingGroups           atomic.Uint64 // ping_group_range: first<<32 | last
 	gcThresh             [3]atomic.Int32
 	parms                atomic.Pointer[core.NeighParms] // neigh.default; nil: Linux's
 }
@@ -63,6 +64,7 @@ func newConf(*netns.Net) *Conf {
 	c.Somaxconn.Store(4096)
 	c.UnprivilegedPort.Store(1024)
 	c.ports.Store(32768<<16 | 60999)
+	c.pingGroups.Store(noGroups)
 	c.EchoIgnoreBroadcasts.Store(1)
 	c.ICMPRatelimit.Store(1000)
 	c.ICMPRatemask.Store(6168)

@@ -39,7 +39,8 @@ func NewSockets(s *core.Stack) (*Sockets, error) {
 	return k, nil
 }
 
-// Handle lets create make sockets of a type and protocol.
+// Handle lets create make sockets of a type and protocol, or of all protocols
+// that nobody registered before if proto is 0.
 // Linux: inet_register_protosw.
 func (k *Sockets) Handle(typ, proto int, create func(n *netns.Net) (any, error)) {
 	k.types = append(k.types, socketType{typ, proto, create})
@@ -54,7 +55,7 @@ func (k *Sockets) create(n *netns.Net, typ, proto int) (any, error) {
 		if t.typ != typ {
 			continue
 		}
-		if proto == 0 || proto == t.proto {
+		if proto == 0 && t.proto != 0 || proto != 0 && (proto == t.proto || t.proto == 0) {
 			return t.create(n)
 		}
 		errno = syscall.EPROTONOSUPPORT

@@ -163,6 +163,9 @@ func (s *Inet) icmpError(w *core.Worker, p *core.Packet, ip wire.IPv4, m wire.IC
 	case e.Type == wire.ICMPParamProblem:
 		e.Info = uint32(m.Pointer())
 	}
+	if s.raw.count[quoted.Proto()].Load() != 0 {
+		s.rawError(w, p, quoted, e)
+	}
 	if t := s.protos[quoted.Proto()]; t != nil && t.Error != nil && t.gate.Admit(n) {
 		t.Error(w, p, quoted, e)
 	}

@@ -165,8 +165,11 @@ func (s *Inet) deliver(w *core.Worker, p *core.Packet, ip wire.IPv4) {
 	}
 	p.Pull(ip.HeaderLen())
 	p.SetL4(0)
+	raw := s.raw.count[ip.Proto()].Load() != 0 && s.toRaw(w, p, ip)
 	t := s.protos[ip.Proto()]
 	switch {
+	case t == nil && raw:
+		w.Deliver(p)
 	case t == nil:
 		s.SendICMP(w, p, wire.ICMPDestUnreach, wire.ICMPProtoUnreach, 0)
 		w.Drop(p, core.NoProtocol)

@@ -47,6 +47,8 @@ type Inet struct {
 	Sysctl  *sysctl.Registry
 	Netlink *netlink.Rtnetlink
 	protos  [256]*protocol
+	raw     rawSeam
+	pingers pingSeam
 
 	// OnConflict, if set before traffic, is told of stations that claim an
 	// address of ours, by the worker that heard them.

@@ -191,8 +191,13 @@ func (g *Ping) event(e PingEvent, payload []byte) {
 
 // pingReply takes an echo reply. Linux: ping_rcv.
 func (s *Inet) pingReply(w *core.Worker, p *core.Packet, ip wire.IPv4, m wire.ICMP) {
+	taken := s.toPingSocket(w, p, ip, m)
 	g := s.path.nets.Of(p.Net()).pings.get(m.ID())
 	if g == nil || g.o.Oif != 0 && g.o.Oif != s.arrivedBy(p, ip) || g.o.To.IsValid() && g.o.To != ip.Dst() {
+		if taken {
+			w.Deliver(p)
+			return
+		}
 		w.Drop(p, core.NoSocket)
 		return
 	}
@@ -227,6 +232,7 @@ func (s *Inet) pingError(w *core.Worker, p *core.Packet, quoted wire.IPv4, e ICM
 		s.LearnFrom(w, p, &fl, e)
 		return
 	}
+	s.tellPingSocket(w, p, binary.BigEndian.Uint16(m[4:]), e)
 	g := s.path.nets.Of(p.Net()).pings.get(binary.BigEndian.Uint16(m[4:]))
 	if g == nil {
 		return

@@ -96,6 +96,7 @@ func (s *Inet) initNetSysctl() error {
 	for _, e := range []sysctl.Entry{
 		{Name: "net.ipv4.ip_forward", Get: s.getForward, Set: s.setForward},
 		{Name: "net.ipv4.ip_local_port_range", Get: s.getPorts, Set: s.setPorts},
+		{Name: "net.ipv4.ping_group_range", Get: s.getPingGroups, Set: s.setPingGroups},
 		{Name: "net.ipv4.ipfrag_high_thresh", Get: s.getFrag(true), Set: s.setFrag(true)},
 		{Name: "net.ipv4.ipfrag_low_thresh", Get: s.getFrag(false), Set: s.setFrag(false)},
 		{Name: "net.ipv4.route.flush", Get: func(*netns.Net, string) (string, error) { return "", syscall.EACCES }, Set: s.setFlush},

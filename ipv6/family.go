@@ -11,6 +11,7 @@ import (
 // Socket types and protocols with Linux's values.
 const (
 	SockDgram = 2
+	SockRaw   = 3
 
 	ProtoUDP    = 17
 	ProtoICMPv6 = 58
@@ -36,7 +37,8 @@ func NewSockets(s *core.Stack) (*Sockets, error) {
 	return k, nil
 }
 
-// Handle lets create make sockets of a type and protocol.
+// Handle lets create make sockets of a type and protocol, or of all protocols
+// that nobody registered before if proto is 0.
 // Linux: inet6_register_protosw.
 func (k *Sockets) Handle(typ, proto int, create func(n *netns.Net) (any, error)) {
 	k.types = append(k.types, socketType{typ, proto, create})
@@ -51,7 +53,7 @@ func (k *Sockets) create(n *netns.Net, typ, proto int) (any, error) {
 		if t.typ != typ {
 			continue
 		}
-		if proto == 0 || proto == t.proto {
+		if proto == 0 && t.proto != 0 || proto != 0 && (proto == t.proto || t.proto == 0) {
 			return t.create(n)
 		}
 		errno = syscall.EPROTONOSUPPORT

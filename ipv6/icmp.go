@@ -78,6 +78,9 @@ func (s *Inet) icmpError(w *core.Worker, p *core.Packet, ip wire.IPv6, m wire.IC
 	}
 	e := ICMPError{Type: m.Type(), Code: m.Code(), Info: m.Rest(), From: ip.Src16()}
 	if proto, off, ok := quoted.Transport(); ok && len(quoted) >= off+8 {
+		if s.raw.count[proto].Load() != 0 {
+			s.rawError(w, p, quoted, proto, e)
+		}
 		if t := s.protos[proto]; t != nil && t.Error != nil && t.gate.Admit(p.Net()) {
 			t.Error(w, p, quoted, quoted[off:], e)
 		}

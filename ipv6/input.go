@@ -157,8 +157,11 @@ func (s *Inet) deliver(w *core.Worker, p *core.Packet) {
 	ip = wire.IPv6(p.Bytes()) // it may be another datagram, put together
 	p.Pull(off)
 	p.SetL4(0)
+	raw := s.raw.count[proto].Load() != 0 && s.toRaw(w, p, ip, proto)
 	t := s.protos[proto]
 	switch {
+	case t == nil && raw:
+		w.Deliver(p)
 	case proto == wire.ProtoNone:
 		w.Deliver(p) // there is nothing in it
 	case t == nil:

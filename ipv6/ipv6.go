@@ -65,6 +65,8 @@ type Inet struct {
 	// a program with a raw socket.
 	Solicited func(w *core.Worker, d *core.Device, from netip.Addr)
 	protos    [256]*protocol
+	raw       rawSeam
+	pingers   pingSeam
 
 	conf  *netns.Cell[Conf]               // net.ipv6.*
 	devs  core.DevSlot[device]            // what IPv6 keeps at a device

@@ -22,7 +22,10 @@ func (s *Inet) ndiscReceive(w *core.Worker, p *core.Packet, ip wire.IPv6, m wire
 	target, ok := m.Target()
 	switch {
 	case m.Type() == wire.ICMP6NeighSolicit && ok:
-		ok = s.receiveNS(w, dev, ip, m, target)
+		kept := false
+		if ok, kept = s.receiveNS(w, p, dev, ip, m, target, false); kept {
+			return
+		}
 	case m.Type() == wire.ICMP6NeighAdvert && ok:
 		ok = s.receiveNA(w, p, dev, ip, m, target)
 	case m.Type() == wire.ICMP6RouterSolicit:
@@ -41,29 +44,38 @@ func (s *Inet) ndiscReceive(w *core.Worker, p *core.Packet, ip wire.IPv6, m wire
 	w.Deliver(p)
 }
 
-// receiveNS takes a question for an address; false if it makes no sense.
+// receiveNS takes a question for an address; not ok if it makes no sense, kept if
+// it keeps p, to be answered later. waited says that it has waited for that.
 // Linux: ndisc_recv_ns.
-func (s *Inet) receiveNS(w *core.Worker, dev *device, ip wire.IPv6, m wire.ICMPv6, target [16]byte) bool {
+func (s *Inet) receiveNS(w *core.Worker, p *core.Packet, dev *device, ip wire.IPv6, m wire.ICMPv6, target [16]byte, waited bool) (valid, kept bool) {
 	src, dst := ip.Src16(), ip.Dst16()
 	probe := src == [16]byte{} // somebody wants the address (RFC 4862 section 5.4.3)
 	o, ok := wire.ParseNDOptions(m.Options())
 	if target[0] == 0xff || !ok || probe && (!isSolicitedNode(dst) || o.HasSource) {
-		return false
+		return false, false
 	}
+	router := dev.on(confForwarding)
 	own := s.addrAt(dev.dev, netip.AddrFrom16(target))
 	switch {
 	case own != nil && own.Tentative():
 		if probe && !own.mine(o.Nonce) {
 			s.collide(dev, own.Local)
 		}
-		return true // nobody is answered for an address that may be another's
-	case own == nil && !s.answersFor(dev, target):
-		return true
+		return true, false // nobody is answered for an address that may be another's
+	case own == nil:
+		var answers bool
+		if router, answers = s.answersFor(dev, target); !answers {
+			return true, false
+		}
+		if !waited && p.Type != core.ToHost && dst[0] == 0xff && s.neighParms(dev.dev).ProxyDelay != 0 {
+			s.Core.DelayProxy(w, p, core.AFInet6, s.solicitedAgain)
+			return true, true
+		}
 	}
-	f := wire.NAFlags{Router: dev.on(confForwarding), Override: own != nil}
+	f := wire.NAFlags{Router: router, Override: own != nil}
 	if probe {
 		s.sendNA(w, dev, netip.AddrFrom16(target), allNodes, f, true)
-		return true
+		return true, false
 	}
 	all := dst[0] == 0xff
 	from := netip.AddrFrom16(src)
@@ -72,12 +84,12 @@ func (s *Inet) receiveNS(w *core.Worker, dev *device, ip wire.IPv6, m wire.ICMPv
 		nb, _ = s.Core.NewNeighbour(dev.dev, from, w.Now()) // no room: nobody is answered
 	}
 	if nb == nil {
-		return true
+		return true, false
 	}
 	_ = nb.Update(w, core.NeighUpdate{State: core.NudStale, MAC: o.SourceLL, Override: true, Weak: true, KeepRouter: true})
 	f.Solicited, f.Override = true, f.Override && all
 	s.sendNA(w, dev, netip.AddrFrom16(target), src, f, all)
-	return true
+	return true, false
 }
 
 // mine reports whether a nonce is that of our own question.
@@ -86,14 +98,18 @@ func (a *Addr) mine(nonce []byte) bool {
 }
 
 // answersFor reports whether dev's Net answers for an address that it does not
-// have: that of the subnet's routers, or one that a proxy entry names (RFC 4861
-// section 7.2.8). Linux: ipv6_chk_acast_addr, pndisc_is_router.
-func (s *Inet) answersFor(dev *device, target [16]byte) bool {
+// have, and as a router: that of the subnet's routers, or one that a proxy entry
+// names (RFC 4861 section 7.2.8). Linux: ipv6_chk_acast_addr, pndisc_is_router.
+func (s *Inet) answersFor(dev *device, target [16]byte) (router, answers bool) {
 	n, a := dev.dev.Net(), netip.AddrFrom16(target)
 	if s.FIB.AddrTypeDev(n, dev.dev, a) == fib.Anycast {
-		return true
+		return dev.on(confForwarding), true
 	}
-	return dev.on(confForwarding) && s.either(dev, confProxyNDP) && s.Core.HasProxy(n, dev.dev, a)
+	if !dev.on(confForwarding) || !s.either(dev, confProxyNDP) {
+		return false, false
+	}
+	x, ok := s.Core.ProxyAt(n, dev.dev, a)
+	return x.Router, ok
 }
 
 func isSolicitedNode(a [16]byte) bool {

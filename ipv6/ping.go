@@ -172,8 +172,13 @@ func (g *Ping) event(e PingEvent) {
 
 // pingReply takes an echo reply. Linux: ping_rcv.
 func (s *Inet) pingReply(w *core.Worker, p *core.Packet, ip wire.IPv6, m wire.ICMPv6) {
+	taken := s.toPingSocket(w, p, ip, m)
 	g := s.path.nets.Of(p.Net()).pings.get(m.ID())
 	if g == nil || g.o.Oif != 0 && g.o.Oif != s.ArrivedBy(p, ip) || g.o.To.IsValid() && g.o.To != ip.Dst() {
+		if taken {
+			w.Deliver(p)
+			return
+		}
 		w.Drop(p, core.NoSocket)
 		return
 	}
@@ -190,6 +195,7 @@ func (s *Inet) pingError(w *core.Worker, p *core.Packet, quoted wire.IPv6, upper
 	if upper[0] != wire.ICMP6Echo {
 		return
 	}
+	s.tellPingSocket(w, p, binary.BigEndian.Uint16(upper[4:]), e)
 	g := s.path.nets.Of(p.Net()).pings.get(binary.BigEndian.Uint16(upper[4:]))
 	if g == nil {
 		return

@@ -17,6 +17,7 @@ func (s *Inet) neighOps() *core.NeighOps {
 		Construct:   s.construct,
 		Unreachable: s.unreachable,
 		Parms:       s.neighParms,
+		Proxy:       s.proxied,
 		Changed:     s.Netlink.PublishNeigh,
 		Limits: func(n *netns.Net) (l [3]int) {
 			c := s.conf.Of(n)

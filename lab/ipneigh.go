@@ -82,10 +82,14 @@ func parseNeighChange(a *args, c *Command, op netlink.Op, flags netlink.Flags) A
 			dst = neighDst(a, m, dst, w)
 		}
 	}
-	if dst == "" || dev == "" {
+	if dst == "" || dev == "" && m.Flags&unix.NTF_PROXY == 0 {
 		panic(usage(255, "Device and destination are required arguments.\n"))
 	}
-	return &Change{Req: netlink.Request{Op: op, Flags: flags, Msg: m}, Devs: []Dev{{Name: dev}}}
+	change := &Change{Req: netlink.Request{Op: op, Flags: flags, Msg: m}}
+	if dev != "" { // a proxy entry may be of every device
+		change.Devs = []Dev{{Name: dev}}
+	}
+	return change
 }
 
 func neighDst(a *args, m *netlink.Neigh, had, w string) string {

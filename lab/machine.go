@@ -140,6 +140,7 @@ type Probe struct {
 	// NoSource leaves the option with that address out.
 	NoSource bool
 	Target   netip.Addr // ndisc: whom to ask for; ra send: to whom, else all nodes
+	Raw      *RawProbe  // raw listen, show, close, sendto: the rest of it; else nil
 }
 
 // A ProbeVerb is what a [Probe] does.
@@ -172,4 +173,8 @@ const (
 	MrouteDelVIF
 	MrouteAdd
 	MrouteDel
+	RawListen
+	RawShow
+	RawClose
+	RawSendTo
 )

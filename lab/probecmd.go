@@ -18,6 +18,8 @@ const probeHelp = `Usage: probe udp { echo | listen } [ADDR:]PORT [ as NAME ] [ 
                       [ dev DEV ] [ ttl TTL ] [ noloop ] [ nobroadcast ]
        probe { mroute | mroute6 } { init | done | vif | add | del } ...
        probe raw send DEV HEX...
+       probe raw { listen | show | close | sendto } { ip4 | ip6 }:PROTO ...
+       probe icmp { listen | show | close | sendto } { udp4 | udp6 }:IDENTIFIER ...
        probe capture start DEV FILE
        probe capture stop DEV
        probe ra { send | on } dev DEV [ lifetime N ] [ hoplimit N ] [ mtu N ] [ reachable MS ] [ retrans MS ]
@@ -41,9 +43,15 @@ func parseProbe(a *args, net string) *Command {
 	case "udp":
 		p.udp(a)
 	case "raw":
-		p.expect(a, "send")
+		if a.peek() != "send" {
+			p.raw(a, false)
+			break
+		}
+		a.next()
 		p.Verb, p.Dev = RawSend, a.next()
 		p.frame(a)
+	case "icmp":
+		p.raw(a, true)
 	case "capture":
 		switch a.peek() {
 		case "start":
@@ -218,6 +226,10 @@ func (a *args) duration() time.Duration {
 func (p *Probe) run(t *tool) int {
 	grams, err := t.m.Probe(t.c.Net, p)
 	for _, g := range grams {
+		if p.Raw != nil {
+			t.outf("%s\n", p.rawText(g))
+			continue
+		}
 		word := "from"
 		if p.Verb == UDPSend {
 			word = "reply from"

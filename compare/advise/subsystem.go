@@ -15,6 +15,7 @@ import (
 	"nsmodel/ipv4"
 	"nsmodel/netfilter"
 	"nsmodel/netns"
+	"nsmodel/transport/raw"
 )
 
 // A subsystem is one whose placement is a word, and how to give a Net entries of
@@ -185,6 +186,14 @@ func highSubsystems() []*subsystem {
 				return err
 			},
 			isolation: "in a shared table of fixed size the sockets of others lengthen one's own chains (9804985bf27f, 2022); own ones cannot be filled by a neighbour"},
+		{word: "raw", kind: Table, entry: "a raw socket", most: 64,
+			add: func(m *nsmodel.Machine, n *netns.Net, i int) error {
+				_, err := m.Raw.Listen(n, false, uint8(100+i), netip.Addr{}, raw.Options{})
+				return err
+			},
+			look:      func(m *nsmodel.Machine, n *netns.Net, i int) bool { return m.Raw.Listening(n, false, uint8(100+i)) },
+			probe:     func(m *nsmodel.Machine, n *netns.Net) { m.Raw.Listening(n, false, 99) },
+			isolation: "in one table of 256 chains by protocol everybody's sockets for ICMP hang in one chain"},
 	}
 }
 

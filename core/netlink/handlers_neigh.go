@@ -42,7 +42,7 @@ func (h *rtcore) newNeigh(n *netns.Net, req *Request) ([]Message, error) {
 		return nil, err
 	}
 	if m.Flags&unix.NTF_PROXY != 0 {
-		return nil, h.core.SetProxy(n, d, m.Dst)
+		return nil, h.core.AddProxy(n, core.Proxy{Addr: m.Dst, Dev: d, Router: m.Flags&unix.NTF_ROUTER != 0})
 	}
 	w := h.core.Enter()
 	defer w.Leave()
@@ -112,10 +112,11 @@ func (h *rtcore) getNeigh(n *netns.Net, req *Request, six bool) (all []Message, 
 			return nil, err
 		}
 		if proxies {
-			if !h.core.HasProxy(n, d, m.Dst) {
+			x, ok := h.core.ProxyAt(n, d, m.Dst)
+			if x.Dev = d; !ok {
 				return nil, Extack(syscall.ENOENT, "Proxy neighbour entry not found")
 			}
-			return []Message{proxyMessage(core.Proxy{Addr: m.Dst, Dev: d})}, nil
+			return []Message{proxyMessage(x)}, nil
 		}
 		nb := h.core.Neighbour(d, m.Dst)
 		if nb == nil {
@@ -164,6 +165,9 @@ func proxyMessage(p core.Proxy) *Neigh {
 	}
 	if p.Dev != nil {
 		m.Index = p.Dev.Index()
+	}
+	if p.Router {
+		m.Flags |= unix.NTF_ROUTER
 	}
 	return m
 }

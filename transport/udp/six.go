@@ -69,32 +69,8 @@ func (u *UDP) icmpError6(w *core.Worker, p *core.Packet, quoted wire.IPv6, b []b
 	if c, ok := u.table.Lookup(p.Net(), &f); ok {
 		fl := fib.Flow{Dst: quoted.Dst(), Src: quoted.Src(), Oif: int32(c.dev), Mark: c.opts.Mark, Proto: ipv6.ProtoUDP}
 		u.six.LearnFrom(w, p, &fl, e)
-		c.report(convert6(e))
+		c.report(e.Errno())
 	}
-}
-
-// convert6 returns the errno of an ICMPv6 error and whether it is hard.
-// Linux: icmpv6_err_convert.
-func convert6(e ipv6.ICMPError) (errno syscall.Errno, hard bool) {
-	switch e.Type {
-	case wire.ICMP6DestUnreach:
-		unreach := [...]struct {
-			errno syscall.Errno
-			hard  bool
-		}{{syscall.ENETUNREACH, false}, {syscall.EACCES, true}, {syscall.EHOSTUNREACH, false}, {syscall.EHOSTUNREACH, false},
-			{syscall.ECONNREFUSED, true}, {syscall.EACCES, true}, {syscall.EACCES, true}}
-		if int(e.Code) < len(unreach) {
-			return unreach[e.Code].errno, unreach[e.Code].hard
-		}
-		return syscall.EPROTO, false
-	case wire.ICMP6PacketTooBig:
-		return syscall.EMSGSIZE, false
-	case wire.ICMP6ParamProblem:
-		return syscall.EPROTO, true
-	case wire.ICMP6TimeExceeded:
-		return syscall.EHOSTUNREACH, false
-	}
-	return syscall.EPROTO, false
 }
 
 // source6 is the part of bind that looks at the address: one on a link means

@@ -148,41 +148,13 @@ func (u *UDP) icmpError(w *core.Worker, p *core.Packet, quoted wire.IPv4, e ipv4
 	c.report(errno, hard)
 }
 
-// convert returns the errno of an ICMP error and whether it is hard: a soft one
-// is for those only who asked. What was too large is hard to who discovers path
-// MTUs, and no error to others. Linux: __udp4_lib_err with icmp_err_convert, RFC
-// 1122 section 4.1.3.3.
+// convert returns the errno of an ICMP error and whether it is hard; what was too
+// large is no error to who does not discover path MTUs. Linux: __udp4_lib_err.
 func convert(e ipv4.ICMPError, discovers bool) (errno syscall.Errno, hard bool) {
-	switch e.Type {
-	case wire.ICMPTimeExceeded:
-		return syscall.EHOSTUNREACH, false
-	case wire.ICMPParamProblem:
-		return syscall.EPROTO, true
-	case wire.ICMPSourceQuench, wire.ICMPRedirect:
+	if errno, hard = e.Errno(discovers); errno == syscall.EMSGSIZE && e.Code == wire.ICMPFragNeeded && !discovers {
 		return 0, false
-	case wire.ICMPDestUnreach:
-		if e.Code == wire.ICMPFragNeeded {
-			if !discovers {
-				return 0, false
-			}
-			return syscall.EMSGSIZE, true
-		}
-		if int(e.Code) < len(unreach) {
-			return unreach[e.Code].errno, unreach[e.Code].hard
-		}
 	}
-	return syscall.EHOSTUNREACH, false
-}
-
-// unreach are the errnos of destination unreachable, by code.
-var unreach = [...]struct {
-	errno syscall.Errno
-	hard  bool
-}{
-	{syscall.ENETUNREACH, false}, {syscall.EHOSTUNREACH, false}, {syscall.ENOPROTOOPT, true}, {syscall.ECONNREFUSED, true},
-	{syscall.EMSGSIZE, false}, {syscall.EOPNOTSUPP, false}, {syscall.ENETUNREACH, true}, {syscall.EHOSTDOWN, true},
-	{syscall.ENONET, true}, {syscall.ENETUNREACH, true}, {syscall.EHOSTUNREACH, true}, {syscall.ENETUNREACH, false},
-	{syscall.EHOSTUNREACH, false}, {syscall.EHOSTUNREACH, true}, {syscall.EHOSTUNREACH, true}, {syscall.EHOSTUNREACH, true},
+	return errno, hard
 }
 
 // errorFlow is the flow of the datagram that an ICMP error quotes, as its socket
