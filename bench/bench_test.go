@@ -30,7 +30,9 @@ func TestMain(m *testing.M) {
 // required are the names that others rely on, with their units.
 var required = map[string]string{
 	"idle_bytes_per_net": "bytes", "idle_up_bytes_per_net": "bytes", "create_destroy_per_s": "per_s", "table_get_ns": "ns",
-	"socket_lookup_ns": "ns", "fib_lookup_ns": "ns", "veth_forward_ns": "ns", "veth_forward_allocs": "allocs", "veth_forward6_ns": "ns", "veth_forward6_allocs": "allocs", "nic_forward_pps": "pps",
+	"socket_lookup_ns": "ns", "fib_lookup_ns": "ns", "veth_forward_ns": "ns", "veth_forward_allocs": "allocs", "veth_forward6_ns": "ns", "veth_forward6_allocs": "allocs",
+	"lpm4_ns": "ns", "lpm6_ns": "ns", "lpm4_bytes_per_route": "bytes", "lpm6_bytes_per_route": "bytes",
+	"fib4_bytes_per_net": "bytes", "fib6_bytes_per_net": "bytes", "nic_forward_pps": "pps",
 	"nic_bare_loop_pps": "pps", "udp_receive_ns": "ns", "udp_echo_ns": "ns", "teardown_10k_own_ms": "ms",
 }
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"nsmodel/bench"
+	"nsmodel/bench/stage"
 	"nsmodel/fib"
 )
 
@@ -49,7 +50,7 @@ func main() {
 			json.NewEncoder(os.Stdout).Encode(f)
 			return
 		}
-		fmt.Printf("%-5s %8d routes  %-18s %-11s %10.1f %-9s %5.2f of bart.Table\n", f.Family, f.Routes, f.What, f.Table, f.Value, f.Unit, f.Ratio)
+		fmt.Printf("%-5s %8d routes  %-18s %-12s %10.1f %-9s %5.2f of bart.Table\n", f.Family, f.Routes, f.What, f.Table, f.Value, f.Unit, f.Ratio)
 	}
 	for _, set := range []struct {
 		family fib.Family
@@ -62,7 +63,7 @@ func main() {
 
 // large measures one large table of each sort.
 func large(family fib.Family, count, rounds, slice int, report func(Figure)) {
-	routes := Routes(family, count)
+	routes := stage.Prefixes(family, count)
 	tables := makers(family)
 	figure := func(what, unit string, values [][]float64) {
 		for i, m := range tables {
@@ -80,12 +81,12 @@ func large(family fib.Family, count, rounds, slice int, report func(Figure)) {
 		memory[i] = []float64{float64(int64(heap()-before)) / float64(count)}
 		insert[i] = []float64{float64(count) / took.Seconds()}
 	}
-	agree(made, Random(family, 4096))
-	agree(made, Hits(routes, 4096))
+	agree(made, stage.Random(family, 4096))
+	agree(made, stage.Hits(routes, 4096))
 	for _, keys := range []struct {
 		what string
 		list []netip.Addr
-	}{{"lookup, hits", Hits(routes, slice)}, {"lookup, random", Random(family, slice)}} {
+	}{{"lookup, hits", stage.Hits(routes, slice)}, {"lookup, random", stage.Random(family, slice)}} {
 		values := make([][]float64, len(tables))
 		for round := range rounds + 1 {
 			for i := range tables {
@@ -104,7 +105,7 @@ func large(family fib.Family, count, rounds, slice int, report func(Figure)) {
 // many measures many tables of four routes.
 func many(count int, report func(Figure)) {
 	for _, family := range []fib.Family{fib.IPv4, fib.IPv6} {
-		routes := Routes(family, 4)
+		routes := stage.Prefixes(family, 4)
 		var first float64
 		for _, m := range makers(family) {
 			list := make([]table, count)

@@ -36,7 +36,7 @@ func makers(family fib.Family) []maker {
 	return []maker{
 		alone("bart.Table", func() table { return &plain{} }),
 		alone("bart.Fast", func() table { return &fast{} }),
-		alone("persist", func() table { return &persist{} }),
+		alone("bart persist", func() table { return &persist{new(bart.Table[*fib.NextHop])} }),
 		{"nsmodel fib", func() table { return newOurs(family) }, func(others []table) table {
 			if len(others) == 0 {
 				return newOurs(family)
@@ -104,15 +104,29 @@ func (t *fast) hop(a netip.Addr) int32 {
 	return 0
 }
 
-// persist is bart.Table as one would use it with readers that take no lock.
-type persist struct{ plain }
+// persist is bart.Table as one would use it with readers that take no lock: each
+// change makes a new one.
+type persist struct{ t *bart.Table[*fib.NextHop] }
 
 func (t *persist) fill(routes []netip.Prefix) {
-	now := &t.t
 	for i, p := range routes {
-		now = now.InsertPersist(p, nextHops[1+i%hops])
+		t.t = t.t.InsertPersist(p, nextHops[1+i%hops])
 	}
-	t.t = *now
+}
+
+func (t *persist) lookups(keys []netip.Addr) {
+	for _, a := range keys {
+		if h, ok := t.t.Lookup(a); ok {
+			sum += h.IfIndex
+		}
+	}
+}
+
+func (t *persist) hop(a netip.Addr) int32 {
+	if h, ok := t.t.Lookup(a); ok {
+		return h.IfIndex
+	}
+	return 0
 }
 
 // ours is a Net's table main.

@@ -1,4 +1,4 @@
-package main
+package stage
 
 import (
 	"encoding/binary"
@@ -21,10 +21,10 @@ var lengths = map[fib.Family][]share{
 // blocks are where registries give IPv6 from: 2001::/16, 2400::/12 and so on.
 var blocks = []share{{0x2001 << 16, 16}, {0x2400 << 16, 12}, {0x2600 << 16, 12}, {0x2800 << 16, 12}, {0x2a00 << 16, 12}, {0x2c00 << 16, 12}}
 
-// Routes returns so many different prefixes, always the same for a count. IPv4's
+// Prefixes returns so many different prefixes, always the same for a count. IPv4's
 // lie anywhere below 224.0.0.0; IPv6's lie within allocations of 32 bits, a sixth
 // as many as there are routes, as operators announce parts of what they hold.
-func Routes(family fib.Family, count int) []netip.Prefix {
+func Prefixes(family fib.Family, count int) []netip.Prefix {
 	rng := rand.New(rand.NewPCG(uint64(count), uint64(family)))
 	held := make([]uint32, count/6+1)
 	for i := range held {
