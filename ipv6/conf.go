@@ -22,6 +22,10 @@ type Conf struct {
 	MinAdvMSS     atomic.Int32 // route.min_adv_mss, kept for who will need it
 	gcThresh      [3]atomic.Int32
 	neighDefaults atomic.Pointer[core.NeighParms] // neigh.default; nil: Linux's
+
+	FragHighThresh atomic.Int64 // ip6frag_high_thresh, in bytes
+	FragLowThresh  atomic.Int64 // ip6frag_low_thresh, in bytes; not used, as in Linux since 4.17
+	FragTime       atomic.Int32 // ip6frag_time, in seconds
 }
 
 // Forward reports whether the Net as a whole routes. Linux: devconf_all's
@@ -35,6 +39,9 @@ func (s *Inet) newConf(*netns.Net) *Conf {
 	c.dflt.Store(s.dflt)
 	c.ICMPRatelimit.Store(100)
 	c.MinAdvMSS.Store(1220)
+	c.FragHighThresh.Store(4 << 20)
+	c.FragLowThresh.Store(3 << 20)
+	c.FragTime.Store(60)
 	for i, v := range [3]int32{128, 512, 1024} {
 		c.gcThresh[i].Store(v)
 	}

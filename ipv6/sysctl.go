@@ -46,6 +46,7 @@ var numbers = []number{
 	{"ip_nonlocal_bind", func(c *Conf) *atomic.Int32 { return &c.NonlocalBind }, 0, 255},
 	{"bindv6only", func(c *Conf) *atomic.Int32 { return &c.BindV6Only }, 0, 255},
 	{"fwmark_reflect", func(c *Conf) *atomic.Int32 { return &c.FwmarkReflect }, 0, 255},
+	{"ip6frag_time", func(c *Conf) *atomic.Int32 { return &c.FragTime }, math.MinInt32, math.MaxInt32},
 	{"icmp.ratelimit", func(c *Conf) *atomic.Int32 { return &c.ICMPRatelimit }, 0, math.MaxInt32},
 	{"icmp.echo_ignore_all", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreAll }, 0, 1},
 	{"icmp.echo_ignore_multicast", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreMc }, 0, 1},
@@ -68,7 +69,7 @@ func (s *Inet) initNetSysctl() error {
 			return err
 		}
 	}
-	return nil
+	return s.initFragSysctl()
 }
 
 // SetNeighLimits sets how many neighbours n keeps without looking at their age,

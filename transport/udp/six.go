@@ -159,5 +159,5 @@ func (c *Conn) send6(w *core.Worker, b []byte, src netip.Addr, sport uint16, to 
 	h.FillPartial6(rt.Src.As16(), rt.Dst.As16())
 	p.SetPartial(0, wire.UDPChecksumOffset)
 	return c.u.six.Send(w, p, &rt, &ipv6.SendOptions{Proto: ipv6.ProtoUDP, Class: c.opts.TOS, HopLimit: c.opts.TTL,
-		Mark: c.opts.Mark, Priority: c.opts.Priority, MulticastLoop: true})
+		Mark: c.opts.Mark, Priority: c.opts.Priority, NoFragment: c.opts.DF, MulticastLoop: true})
 }
