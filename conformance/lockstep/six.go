@@ -184,7 +184,7 @@ func sysctl6(w *world) {
 	net := w.net()
 	dev := w.wire(net)
 	key := one(w, "conf.all.forwarding=1", "conf.all.forwarding=0", "conf.D.forwarding=1", "conf.D.disable_ipv6=1", "conf.D.disable_ipv6=0", "conf.all.disable_ipv6=1", "conf.all.disable_ipv6=0",
-		"conf.D.hop_limit=9", "conf.D.mtu=1280", "conf.D.mtu=1200", "conf.D.keep_addr_on_down=1", "conf.all.keep_addr_on_down=1", "conf.D.ignore_routes_with_linkdown=1", "conf.D.addr_gen_mode=1", "conf.D.addr_gen_mode=0", "conf.D.hop_limit=0")
+		"conf.D.hop_limit=9", "conf.D.mtu=1280", "conf.D.mtu=1200", "conf.D.ignore_routes_with_linkdown=1", "conf.D.addr_gen_mode=1", "conf.D.addr_gen_mode=0", "conf.D.hop_limit=0")
 	w.do("%ssysctl -w net.ipv6.%s", in(net), strings.Replace(key, "D.", dev+".", 1))
 }
 
@@ -222,7 +222,7 @@ func send6(w *world) {
 	if w.chance(12) {
 		text = long(one(w, 1372, 1452, 1453, 3000))
 	}
-	w.do("%sprobe udp send [%s]:%s %s%s wait 100ms", in(net), w.host6(), one(w, "7", "7", "9"), text, one(w, "", "", " from 4000", " from 9"))
+	w.do("%sprobe udp send [%s]:%s %s%s wait 100ms", in(net), w.host6(), one(w, "7", "7", "9"), text, one(w, "", "", " from [::]:4000", " from [::]:9"))
 }
 
 // frame6 sends a frame made by hand.
