@@ -22,6 +22,9 @@ type Sizes struct {
 	Others     int           // entries of other Nets while one is taken down
 	Own        int           // entries of the Net that is taken down
 	Routes     int           // routes in the table that is looked up
+	Internet4  int           // routes in a large table of IPv4
+	Internet6  int           // and of IPv6
+	FIBNets    int           // Nets with four routes each
 	TableNets  int           // Nets that share a table's lookups
 	SocketNets int           // Nets with sockets on the same ports
 	Slice      time.Duration // one round of one figure
@@ -35,18 +38,21 @@ type Sizes struct {
 // a test that everything runs.
 func Full() Sizes {
 	return Sizes{IdleNets: 100_000, CrowdNets: 100_000, Others: 1_000_000, Own: 10_000, Routes: 1000, TableNets: 1000, SocketNets: 10_000,
+		Internet4: 1_000_000, Internet6: 200_000, FIBNets: 10_000,
 		Slice: 200 * time.Millisecond, Rounds: 9, NICSlice: 200 * time.Millisecond, NICRounds: 25, IdleRounds: 3}
 }
 
 // Quick finishes in less than a minute on two cores.
 func Quick() Sizes {
 	return Sizes{IdleNets: 20_000, CrowdNets: 100_000, Others: 1_000_000, Own: 10_000, Routes: 1000, TableNets: 1000, SocketNets: 10_000,
+		Internet4: 100_000, Internet6: 20_000, FIBNets: 10_000,
 		Slice: 50 * time.Millisecond, Rounds: 5, NICSlice: 100 * time.Millisecond, NICRounds: 11, IdleRounds: 1}
 }
 
 // Tiny measures nothing worth reading.
 func Tiny() Sizes {
 	return Sizes{IdleNets: 200, CrowdNets: 100, Others: 1000, Own: 100, Routes: 50, TableNets: 5, SocketNets: 20,
+		Internet4: 500, Internet6: 500, FIBNets: 100,
 		Slice: time.Millisecond, Rounds: 1, NICSlice: 20 * time.Millisecond, NICRounds: 1, IdleRounds: 1}
 }
 
@@ -121,6 +127,7 @@ func Cases(s Sizes) []Case {
 	}
 	for _, where := range places() {
 		all = append(all, tableCases(s, where)...)
+		all = append(all, lpmCases(s, where)...)
 		all = append(all, forwardCases(s, where)...)
 		all = append(all, socketCases(s, where)...)
 		all = append(all, teardownCases(s, where)...)

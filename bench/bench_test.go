@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"nsmodel"
 	"nsmodel/bench/stage"
 	"nsmodel/core"
 	"nsmodel/internal/linux"
@@ -29,7 +30,9 @@ func TestMain(m *testing.M) {
 // required are the names that others rely on, with their units.
 var required = map[string]string{
 	"idle_bytes_per_net": "bytes", "idle_up_bytes_per_net": "bytes", "create_destroy_per_s": "per_s", "table_get_ns": "ns",
-	"socket_lookup_ns": "ns", "fib_lookup_ns": "ns", "veth_forward_ns": "ns", "veth_forward_allocs": "allocs", "nic_forward_pps": "pps",
+	"socket_lookup_ns": "ns", "fib_lookup_ns": "ns", "veth_forward_ns": "ns", "veth_forward_allocs": "allocs", "veth_forward6_ns": "ns", "veth_forward6_allocs": "allocs",
+	"lpm4_ns": "ns", "lpm6_ns": "ns", "lpm4_bytes_per_route": "bytes", "lpm6_bytes_per_route": "bytes",
+	"fib4_bytes_per_net": "bytes", "fib6_bytes_per_net": "bytes", "nic_forward_pps": "pps",
 	"nic_bare_loop_pps": "pps", "udp_receive_ns": "ns", "udp_echo_ns": "ns", "teardown_10k_own_ms": "ms",
 }
 
@@ -68,12 +71,14 @@ func TestEveryFigure(t *testing.T) {
 
 // A packet on its way through a router allocates nothing.
 func TestForwardAllocatesNothing(t *testing.T) {
-	for _, where := range places() {
+	for i, make := range []func(*nsmodel.Machine, string) (*stage.Forwarder, error){stage.NewForwarder, stage.NewForwarder6,
+		stage.NewForwarder, stage.NewForwarder6} {
+		where := places()[i/2]
 		m, err := machine(where, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := stage.NewForwarder(m, "router")
+		f, err := make(m, "router")
 		if err != nil {
 			t.Fatal(err)
 		}

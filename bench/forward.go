@@ -24,7 +24,16 @@ func forwardCases(s Sizes, where netns.Placement) []Case {
 				if err != nil {
 					return nil, err
 				}
-				return forwardStand(m)
+				return forwardStand(stage.NewForwarder(m, "router"))
+			}},
+		{Name: "veth_forward6_ns", Place: place, Nets: 1, Unit: "ns", Better: Lower, What: "the same, IPv6: 80 bytes, for the header is 20 bytes longer",
+			group: "veth_forward_ns",
+			open: func(*Rig) (*stand, error) {
+				m, err := machine(where, false)
+				if err != nil {
+					return nil, err
+				}
+				return forwardStand(stage.NewForwarder6(m, "router"))
 			}},
 		{Name: "veth_forward_ns", Place: place, Nets: s.CrowdNets, Unit: "ns", Better: Lower, Target: target(400),
 			What: "the same among Nets with loopback up and a UDP socket",
@@ -33,7 +42,7 @@ func forwardCases(s Sizes, where netns.Placement) []Case {
 				if err != nil {
 					return nil, err
 				}
-				st, err := forwardStand(c.m)
+				st, err := forwardStand(stage.NewForwarder(c.m, "router"))
 				if err != nil {
 					return nil, err
 				}
@@ -46,7 +55,15 @@ func forwardCases(s Sizes, where netns.Placement) []Case {
 				if err != nil {
 					return nil, err
 				}
-				return allocStand(m)
+				return allocStand(stage.NewForwarder(m, "router"))
+			}},
+		{Name: "veth_forward6_allocs", Place: place, Nets: 1, Unit: "allocs", Better: Lower, Target: target(0), What: "the same, IPv6",
+			open: func(*Rig) (*stand, error) {
+				m, err := machine(where, false)
+				if err != nil {
+					return nil, err
+				}
+				return allocStand(stage.NewForwarder6(m, "router"))
 			}},
 	}
 }
@@ -91,16 +108,14 @@ func (c *crowd) fill(nets int) error {
 	return nil
 }
 
-func forwardStand(m *nsmodel.Machine) (*stand, error) {
-	f, err := stage.NewForwarder(m, "router")
+func forwardStand(f *stage.Forwarder, err error) (*stand, error) {
 	if err != nil {
 		return nil, err
 	}
 	return &stand{run: f.Forward}, nil
 }
 
-func allocStand(m *nsmodel.Machine) (*stand, error) {
-	f, err := stage.NewForwarder(m, "router")
+func allocStand(f *stage.Forwarder, err error) (*stand, error) {
 	if err != nil {
 		return nil, err
 	}

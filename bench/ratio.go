@@ -1,8 +1,8 @@
 package bench
 
 // ratios returns what the issue asks for as a quotient of two figures of one
-// run: what a packet costs in a crowd against alone, and what the model forwards
-// between NICs against the bare loop.
+// run: what a packet costs in a crowd against alone, what IPv6 costs
+// against IPv4, and what the model forwards between NICs against the bare loop.
 func ratios(all []Result) (list []Result) {
 	find := func(name, place string, crowd bool) *Result {
 		for i := range all {
@@ -18,6 +18,8 @@ func ratios(all []Result) (list []Result) {
 			list = appendRatio(list, find(name+"_ns", place, true), find(name+"_ns", place, false),
 				Result{Name: name + "_crowd_ratio", Place: place, Better: Lower, Target: target(1.3), What: "with all those Nets, each with a socket on the same port, to with none"})
 		}
+		list = appendRatio(list, find("veth_forward6_ns", place, false), find("veth_forward_ns", place, false),
+			Result{Name: "veth_forward6_ratio", Place: place, Better: Lower, Target: target(1.2), What: "veth_forward6_ns to veth_forward_ns, in turns in one run"})
 		bare := find("nic_bare_loop_pps", place, false)
 		for i := range all {
 			if r := &all[i]; r.Name == "nic_forward_pps" && r.Place == place && r.Value != nil && bare != nil {

@@ -105,7 +105,9 @@ func (w *watchers) look() error {
 		for _, d := range w.s.h.M.Core.Devices(n) {
 			if w.on[d] != n.ID() {
 				d.AddTap(w.tap(name))
-				_ = w.s.h.M.Sysctl.Set(n, "net/ipv4/neigh/"+d.Name()+"/retrans_time_ms", patient)
+				for _, family := range []string{"ipv4", "ipv6"} {
+					_ = w.s.h.M.Sysctl.Set(n, "net/"+family+"/neigh/"+d.Name()+"/retrans_time_ms", patient)
+				}
 			}
 			fresh[d] = n.ID()
 		}

@@ -87,7 +87,8 @@ func (k *kernel) watch() error {
 func (k *kernel) makePatient() error {
 	for name := range k.watches {
 		if err := k.in(name, func() error {
-			for pattern, value := range map[string]string{"ipv4/neigh/*/retrans_time_ms": patient, "ipv4/conf/*/accept_redirects": "0", "bridge/bridge-nf-call-*": "0"} {
+			for pattern, value := range map[string]string{"ipv4/neigh/*/retrans_time_ms": patient, "ipv4/conf/*/accept_redirects": "0",
+				"ipv6/neigh/*/retrans_time_ms": patient, "ipv6/conf/*/accept_redirects": "0", "bridge/bridge-nf-call-*": "0"} {
 				all, err := filepath.Glob("/proc/sys/net/" + pattern)
 				if err != nil {
 					return err
@@ -133,7 +134,8 @@ func openWatch(name string) (*kernelWatch, error) {
 	_ = unix.SetsockoptInt(p, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20) // a hope; the kernel may give less
 	r, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err == nil {
-		groups := uint32(unix.RTMGRP_LINK | unix.RTMGRP_NEIGH | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV4_RULE)
+		groups := uint32(unix.RTMGRP_LINK | unix.RTMGRP_NEIGH | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV4_RULE |
+			unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV6_ROUTE)
 		if err = unix.Bind(r, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err != nil {
 			unix.Close(r)
 		}

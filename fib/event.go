@@ -47,14 +47,24 @@ func (f *FIB) DeviceUp(n *netns.Net, d *core.Device) int {
 }
 
 // DeviceCarrier is told that d, which is up, gained or lost its carrier. Routes
-// stay, marked. Linux: NETDEV_CHANGE in fib_netdev_event.
+// stay, marked but for those to our own addresses. Linux: NETDEV_CHANGE in
+// fib_netdev_event and fib6_ifdown.
 func (f *FIB) DeviceCarrier(n *netns.Net, d *core.Device, on bool) {
-	f.edit(n, f.onHops(d, false, func(h *NextHop) {
+	change := once(f.onHops(d, false, func(h *NextHop) {
 		if h.Flags &^= HopLinkDown; !on {
 			h.Flags |= HopLinkDown
 		}
 	}))
+	f.editAliases(n, func(a *alias) *info {
+		if a.family == IPv6 && !on && a.ours() {
+			return a.info
+		}
+		return change(a.info)
+	})
 }
+
+// ours reports whether a leads to addresses of this Net's.
+func (a *alias) ours() bool { return a.typ == Local || a.typ == Anycast }
 
 // AddrGone is told that src is no longer an address of n: routes of the table
 // main that prefer it as their source go. It returns how many.
@@ -116,15 +126,21 @@ func (f *FIB) onHops(d *core.Device, all bool, change func(*NextHop)) func(*info
 
 // edit applies change to each info of n's routes: nil takes its routes away.
 func (f *FIB) edit(n *netns.Net, change func(*info) *info) int {
-	done := make(map[*info]*info) // many routes share one
-	return f.editAliases(n, func(a *alias) *info {
-		i, ok := done[a.info]
+	change = once(change)
+	return f.editAliases(n, func(a *alias) *info { return change(a.info) })
+}
+
+// once is change with a memory, for many routes share an info.
+func once(change func(*info) *info) func(*info) *info {
+	done := make(map[*info]*info)
+	return func(old *info) *info {
+		i, ok := done[old]
 		if !ok {
-			i = change(a.info)
-			done[a.info] = i
+			i = change(old)
+			done[old] = i
 		}
 		return i
-	})
+	}
 }
 
 // editAliases gives each of n's routes the info that change returns, or takes

@@ -13,21 +13,28 @@ import (
 //
 // Within a node the prefixes that end there (of pos to pos+5 bits) have a bit
 // each in inner, numbered like a heap: 1 is the node's own prefix, 2i and 2i+1
-// are i's halves. A longer prefix goes to one of 64 slots, which holds a few or
-// a node. The three bitmaps are the index of three dense slices.
+// are i's halves. A longer prefix goes to one of 64 slots, which holds a few, as a
+// brief where that will do, or a node. The bitmaps are the index of dense slices;
+// but the briefs of all slots are one slice, in the order of the slots, since what
+// a lookup in a large table waits for is memory: once for the node and once for
+// its mark.
 //
 // Linux: struct key_vector, net/ipv4/fib_trie.c, which is a binary trie with
 // levels merged where they are full; this is the tree bitmap of Eatherton,
 // Varghese and Dittia, 2004, with path compression and thick leaves.
 type node struct {
 	inner uint64 // prefixes that end in this node
-	leaf  uint64 // slots with a few
 	fork  uint64 // slots with a node
+	leaf  uint64 // slots with a brief
+	wide  uint64 // slots with a few
 	key   key
 	n     int32 // prefixes here and below
 	pos   uint8
+
+	marks brief // slot s has those from[s] to from[s+1]
+	from  [1<<stride + 1]uint16
 	kids  []*node  // by fork
-	few   []few    // by leaf
+	few   []few    // by wide
 	at    []*alias // by inner
 }
 
@@ -61,7 +68,11 @@ func (n *node) lookup(k key) (*alias, uint8) {
 			continue
 		}
 		if n.leaf>>s&1 != 0 {
-			if c := n.few[rank(n.leaf, s)].lookup(k, 128); c != nil {
+			if m := n.brief(s).lookup(k.hi); m != nil {
+				return m.chain, m.plen()
+			}
+		} else if n.wide>>s&1 != 0 {
+			if c := n.few[rank(n.wide, s)].lookup(k, 128); c != nil {
 				return c.chain, c.plen
 			}
 		}
@@ -88,7 +99,11 @@ func (n *node) below(k key, most uint8) (*alias, uint8) {
 			continue
 		}
 		if n.leaf>>s&1 != 0 {
-			if c := n.few[rank(n.leaf, s)].lookup(k, most); c != nil {
+			if m := n.brief(s).below(k.hi, most); m != nil {
+				return m.chain, m.plen()
+			}
+		} else if n.wide>>s&1 != 0 {
+			if c := n.few[rank(n.wide, s)].lookup(k, most); c != nil {
 				return c.chain, c.plen
 			}
 		}
@@ -123,7 +138,9 @@ func (n *node) get(k key, plen uint8) *alias {
 		case inner && n.inner>>b&1 != 0:
 			return n.at[rank(n.inner, b)]
 		case !inner && n.leaf>>b&1 != 0:
-			return n.few[rank(n.leaf, b)].get(k, plen)
+			return n.brief(b).get(k, plen)
+		case !inner && n.wide>>b&1 != 0:
+			return n.few[rank(n.wide, b)].get(k, plen)
 		case !inner && n.fork>>b&1 != 0:
 			n = n.kids[rank(n.fork, b)]
 		default:
@@ -154,19 +171,16 @@ func (n *node) set(c cell) *node {
 		}
 	case n.fork>>b&1 != 0:
 		return n.adopt(n.kids[rank(n.fork, b)].set(c))
-	case n.leaf>>b&1 == 0:
-		m.few = put(n.few, rank(n.leaf, b), few{c}, false)
-		m.leaf |= 1 << b
-		m.n++
 	default:
-		i := rank(n.leaf, b)
-		f := n.few[i].set(c)
+		old := n.fewAt(b)
+		f := old.set(c)
+		m.n += int32(len(f) - len(old))
 		if len(f) > fewMax {
-			m.few, m.leaf, m.n = cut(n.few, i), n.leaf&^(1<<b), n.n-fewMax
+			m.leave(b, nil)
+			m.n -= int32(len(f))
 			return m.adopt(f.grow())
 		}
-		m.few = put(n.few, i, f, true)
-		m.n += int32(len(f) - len(n.few[i]))
+		m.leave(b, f)
 	}
 	return &m
 }
@@ -193,21 +207,15 @@ func (n *node) drop(k key, plen uint8) *node {
 	switch {
 	case inner:
 		m.at, m.inner = cut(n.at, rank(n.inner, b)), n.inner&^(1<<b)
-	case n.leaf>>b&1 != 0:
-		i := rank(n.leaf, b)
-		if f := n.few[i].drop(k, plen); f != nil {
-			m.few = put(n.few, i, f, true)
-		} else {
-			m.few, m.leaf = cut(n.few, i), n.leaf&^(1<<b)
-		}
+	case n.fork>>b&1 == 0:
+		m.leave(b, n.fewAt(b).drop(k, plen))
 	default:
 		i := rank(n.fork, b)
 		if kid := n.kids[i].drop(k, plen); kid.n > fewMax {
 			m.kids = put(n.kids, i, kid, true)
 		} else {
 			m.kids, m.fork = cut(n.kids, i), n.fork&^(1<<b)
-			m.few = put(n.few, rank(n.leaf, b), kid.collect(), false)
-			m.leaf |= 1 << b
+			m.leave(b, kid.collect())
 		}
 	}
 	return m.shrink()
@@ -250,35 +258,26 @@ func (n *node) edit(g func(cell) *alias) *node {
 		}
 		i++
 	}
-	i, k := 0, 0
-	for w := n.leaf | n.fork; w != 0; w &= w - 1 {
-		bit := w & -w
-		var f few
-		if n.leaf&bit != 0 {
-			unchanged := false
-			f, unchanged = n.few[i].edit(g)
-			same = same && unchanged
-			i++
-		} else {
-			kid := n.kids[k].edit(g)
-			same = same && kid == n.kids[k]
-			k++
-			if kid != nil && kid.n > fewMax {
-				m.kids, m.fork = append(m.kids, kid), m.fork|bit
-				m.n += kid.n
-			} else if kid != nil {
-				f = kid.collect()
-			}
+	for w := n.leaf | n.wide | n.fork; w != 0; w &= w - 1 {
+		bit, slot := w&-w, uint(bits.TrailingZeros64(w))
+		if n.fork&bit == 0 {
+			same = n.editFew(&m, slot, g) && same
+			continue
 		}
-		if len(f) > 0 {
-			m.few, m.leaf = append(m.few, f), m.leaf|bit
-			m.n += int32(len(f))
+		kid := n.kids[rank(n.fork, slot)]
+		edited := kid.edit(g)
+		same = same && edited == kid
+		if edited != nil && edited.n > fewMax {
+			m.kids, m.fork = append(m.kids, edited), m.fork|bit
+			m.n += edited.n
+		} else if edited != nil {
+			m.hang(slot, edited.collect())
 		}
 	}
 	if same {
 		return n
 	}
-	m.at, m.few, m.kids = slices.Clip(m.at), slices.Clip(m.few), slices.Clip(m.kids)
+	m.end()
 	return m.shrink()
 }
 
@@ -293,8 +292,8 @@ func (n *node) walk(yield func(cell) bool) bool {
 			}
 		}
 		switch {
-		case n.leaf>>s&1 != 0:
-			if !n.few[rank(n.leaf, s)].walk(yield) {
+		case (n.leaf|n.wide)>>s&1 != 0:
+			if !n.fewAt(s).walk(yield) {
 				return false
 			}
 		case n.fork>>s&1 != 0:

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"syscall"
 
+	"nsmodel/core"
 	"nsmodel/netns"
 )
 
@@ -49,7 +50,7 @@ func (f *FIB) buildHops6(n *netns.Net, a *alias, r *Route) error {
 		if err := f.checkHop6(n, a, h); err != nil {
 			return err
 		}
-		if f.conf.Carrier != nil && !f.conf.Carrier(h.Dev) {
+		if f.conf.Carrier != nil && !f.conf.Carrier(h.Dev) && !a.ours() {
 			h.Flags |= HopLinkDown
 		}
 	}
@@ -79,6 +80,9 @@ func (f *FIB) checkHop6(n *netns.Net, a *alias, h *NextHop) error {
 		h.Scope = Link
 		if err := f.checkGateway6(n, a, h); err != nil {
 			return err
+		}
+		if h.Dev != nil && h.Dev.Flags()&core.FlagLoopback != 0 {
+			return refuse(syscall.EINVAL, "Egress device can not be loopback device for this route")
 		}
 	}
 	switch {

@@ -188,7 +188,7 @@ func shape(n *node) (s []uint64) {
 	if n == nil {
 		return nil
 	}
-	s = append(s, uint64(n.pos), uint64(n.n), n.inner, n.leaf, n.fork)
+	s = append(s, uint64(n.pos), uint64(n.n), n.inner, n.leaf, n.wide, n.fork)
 	for _, k := range n.kids {
 		s = append(s, shape(k)...)
 	}

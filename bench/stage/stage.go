@@ -56,11 +56,6 @@ func NewForwarder(m *nsmodel.Machine, name string) (*Forwarder, error) {
 	if f.out, sink, err = Veth(m, n, "out", "10.2.0.1/24"); err != nil {
 		return nil, err
 	}
-	sink.SetClaim(func(w *core.Worker, _ *core.Device, p *core.Packet) bool {
-		f.sunk++
-		w.Deliver(p)
-		return true
-	})
 	if err := m.Sysctl.Set(n, "net.ipv4.ip_forward", "1"); err != nil {
 		return nil, err
 	}
@@ -70,7 +65,20 @@ func NewForwarder(m *nsmodel.Machine, name string) (*Forwarder, error) {
 	w := m.Core.Enter()
 	defer w.Leave()
 	f.frame = UDPFrame(f.in.Addr(), "10.1.0.2", "10.9.3.4", Port)
+	f.sink(sink)
 	return f, m.Core.SetNeighbour(w, f.out, Gateway(), core.NeighUpdate{State: core.NudPermanent, MAC: GatewayMAC()})
+}
+
+// sink lets d take what arrives, and counts what is as long as f's packets.
+func (f *Forwarder) sink(d *core.Device) {
+	size := len(f.frame)
+	d.SetClaim(func(w *core.Worker, _ *core.Device, p *core.Packet) bool {
+		if p.Len() == size {
+			f.sunk++
+		}
+		w.Deliver(p)
+		return true
+	})
 }
 
 // Gateway is whom a Forwarder sends to, at the Ethernet address GatewayMAC, for
@@ -187,12 +195,18 @@ func Settle(m *nsmodel.Machine, w *core.Worker) {
 // Veth makes a pair with one end, that has the address, in n and the other in
 // the initial Net; both up. Under rtnl.
 func Veth(m *nsmodel.Machine, n *netns.Net, name, addr string) (near, peer *core.Device, err error) {
+	if near, peer, err = veth(m, n, name); err != nil {
+		return nil, nil, err
+	}
+	return near, peer, Up(m, near, addr, peer)
+}
+
+func veth(m *nsmodel.Machine, n *netns.Net, name string) (near, peer *core.Device, err error) {
 	near, err = m.Core.Kind("veth").New(n, core.LinkSpec{Name: name, Peer: &core.LinkSpec{Name: "veth%d"}, PeerNet: m.Init()})
 	if err != nil {
 		return nil, nil, err
 	}
-	peer = near.LowerDevice()
-	return near, peer, Up(m, near, addr, peer)
+	return near, near.LowerDevice(), nil
 }
 
 // Join puts a veth pair between two Nets.

@@ -231,6 +231,12 @@ func equalRights(t *rapid.T, vs []conformance.Variant) {
 			b.do(t, "ip netns add "+n)
 		}
 	}
+	for _, text := range quietSix {
+		for _, n := range []string{"x", "y"} {
+			child.do(t, inNet(n, text))
+			first.do(t, asInit(inNet(n, text)))
+		}
+	}
 	cs := []string{"ip -n x link add v0 type veth peer name w0 netns y", "ip -n x addr add 10.0.0.1/24 dev v0", "ip -n y addr add 10.0.0.2/24 dev w0",
 		"ip -n x link set v0 up", "ip -n y link set w0 up", "ip -n x link set lo up", "ip -n y link set lo up", "ip -n y addr add 10.9.0.1/24 dev lo", "ip -n x route add 10.9.0.0/16 via 10.0.0.2"}
 	th := world{still: true}.theme(t)

@@ -20,12 +20,17 @@ func stillLab(t *rapid.T, max int) (cs []genCommand) {
 
 // drawnVerb is what would show a random draw: time enough for a neighbour to
 // become stale (15 s at least), or a tunable that makes it less.
-var drawnVerb = regexp.MustCompile(`sleep (7s|40s|11m)|reachable_time|gc_stale|icmp_msgs|port_range`)
+var drawnVerb = regexp.MustCompile(`sleep (7s|40s|11m)|reachable_time|gc_stale|icmp_msgs|port_range|addr_gen_mode|accept_dad`)
 
 var (
 	macText  = regexp.MustCompile(`(?:[0-9a-f]{2}:){5}[0-9a-f]{2}`)
 	portText = regexp.MustCompile(`:(3[2-9]|4\d|5\d|60)\d{3}\b`)
 )
+
+// quietSix leaves IPv6 nothing to draw: no link-local address, which would be of
+// a drawn hardware address, and no time after which an address is ours.
+var quietSix = []string{"E sysctl -w net.ipv6.conf.all.addr_gen_mode=1", "E sysctl -w net.ipv6.conf.default.addr_gen_mode=1",
+	"E sysctl -w net.ipv6.conf.all.accept_dad=0", "E sysctl -w net.ipv6.conf.default.accept_dad=0"}
 
 // undrawn puts a placeholder for the numbers that a Net draws where it is not
 // told: hardware addresses and ports.

@@ -17,7 +17,8 @@ var homes = map[string][3]string{
 }
 
 // fittings are what a Net may have beside its links: what serves, remembers,
-// limits. $V is its device, $O its address there, $R its partner's.
+// limits. $V is its device, $O its address there, $R its partner's; $o and $r are
+// IPv6's.
 var fittings = [][]string{
 	{"E probe udp echo 7", "E probe udp listen 0.0.0.0:8"},
 	{"law $X open s0 listen 0.0.0.0:9 broadcast", "law $X open s1 dial $R:7 recverr"},
@@ -34,6 +35,9 @@ var fittings = [][]string{
 	{"X rule add fwmark 1 table 7 pref 100", "X route add blackhole 10.9.0.0/16 table 7"},
 	{"X link add br0 type bridge", "X link set br0 up", "X link add q0 type veth peer name q1", "X link set q0 master br0", "X link set q0 up", "X link set q1 up"},
 	{"law $X hook 1 drop"},
+	{"E sysctl -w net.ipv6.conf.default.dad_transmits=0", "E sysctl -w net.ipv6.conf.all.disable_ipv6=0", "X addr add $o/64 dev $V nodad", "E probe udp echo [::]:9", "E ping -c 1 -W 0.1 $r"},
+	{"E sysctl -w net.ipv6.conf.all.disable_ipv6=0", "X addr add $o/64 dev $V", "E sysctl -w net.ipv6.conf.all.forwarding=1", "E sysctl -w net.ipv6.icmp.ratelimit=1000", "X -6 route add 2001:db8:77::/48 via $r",
+		"E sysctl -w net.ipv6.ip6frag_high_thresh=9000"},
 	{"E ping -c 1 -W 0.1 $R", "X addr add 10.9.0.1/32 dev $V"},
 }
 
@@ -42,7 +46,9 @@ func fit(group int, net string, texts []string) (cs []genCommand) {
 	h := homes[net]
 	for _, text := range texts {
 		g := gen{x: net, y: net}
-		cs = append(cs, genCommand{group, g.expand(strings.NewReplacer("$V", h[0], "$O", h[1], "$R", h[2]).Replace(text))})
+		six := strings.NewReplacer("10.0.", "2001:db8:", ".", "::")
+		fill := strings.NewReplacer("$V", h[0], "$O", h[1], "$R", h[2], "$o", six.Replace(h[1]), "$r", six.Replace(h[2]))
+		cs = append(cs, genCommand{group, g.expand(fill.Replace(text))})
 	}
 	return cs
 }

@@ -15,6 +15,7 @@ import (
 type theme struct {
 	setup []string // for every Net, with gen.expand's placeholders that draw nothing
 	verbs []string
+	six   bool // IPv6 is on, see furniture6
 	drawn bool // what it shows depends on random draws
 }
 
@@ -104,6 +105,9 @@ func (w world) theme(t *rapid.T) *theme {
 
 // prepare is a theme's setup for each Net of a group.
 func (th *theme) prepare(g int) (cs []genCommand) {
+	if th.six {
+		cs = furniture6(g, false)
+	}
 	for i, net := range groups[g] {
 		one := gen{x: net, y: groups[g][(i+1)%len(groups[g])]}
 		for _, text := range th.setup {
@@ -124,7 +128,7 @@ var tunables = sync.OnceValue(func() []string {
 	for _, v := range m.Sysctl.All(m.Init()) {
 		name := v.Name
 		for _, instance := range []string{"all", "default", "lo"} {
-			for _, dir := range []string{"net.ipv4.conf.", "net.ipv4.neigh."} {
+			for _, dir := range []string{"net.ipv4.conf.", "net.ipv4.neigh.", "net.ipv6.conf.", "net.ipv6.neigh."} {
 				if rest, ok := strings.CutPrefix(name, dir+instance+"."); ok {
 					name = dir + "*." + rest
 				}

@@ -64,6 +64,8 @@ var wideVerbs = []string{
 	"law $X hook 0 mark", "law $X hook 1 drop", "law $X hook 2 drop", "law $X hook 3 mark", "law $X hook 4 drop", "law $X unhook", "law $X unhook",
 	// looking
 	"E sysctl -w $K", "E sysctl -w $K", "E sysctl -w $K", "law $X view",
+	// IPv6, see sixVerbs
+	"six", "six", "six", "six", "six", "six",
 }
 
 var allVerbs = append(append([]string(nil), narrowVerbs...), wideVerbs...)

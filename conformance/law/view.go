@@ -18,7 +18,7 @@ import (
 // B is "bridge" with it, E is what goes before another tool.
 var dumps = []string{
 	"X -s -s -d -j link", "X -s link", "X -d -j addr", "X -br addr",
-	"X -d -j route show table all", "X route", "X -d -j rule", "X rule", "X -6 rule", "X -6 route",
+	"X -d -j route show table all", "X route", "X -d -j rule", "X rule", "X -6 rule", "X -6 route", "X -6 route show table all", "X maddr",
 	"X -s -j neigh show nud all", "X neigh", "X -j neigh show proxy",
 	"B -s -j fdb", "B fdb", "B -d -j link", "X -j netns list-id",
 	"E sysctl -a",
@@ -28,7 +28,7 @@ var dumps = []string{
 // unreachable shows here.
 var flows = []string{
 	"10.0.0.1", "10.0.0.2", "10.0.0.4", "10.0.1.2", "10.0.2.2", "10.9.0.1", "10.9.1.1", "10.0.0.255", "127.0.0.1", "224.0.0.1",
-	"10.9.0.1 mark 1", "10.9.0.1 oif v0",
+	"10.9.0.1 mark 1", "10.9.0.1 oif v0", "2001:db8::1", "2001:db8:1::2", "2001:db8:9::1", "2001:db8:9::1 oif v0",
 }
 
 // view is all that a Net's owner can see of it without changing anything, and
@@ -153,13 +153,17 @@ func (b *bench) exercise(t fataler, n *netns.Net) {
 	name := nameOf(n)
 	for _, d := range b.devices(n) {
 		addrs := b.m.IPv4.Addrs(d)
-		if len(addrs) == 0 || !d.Up() || d.Flags()&core.FlagLoopback != 0 {
+		mac := wire.MAC{2, 0, 0, 0, 0xee, 1}
+		if !d.Up() || d.Flags()&core.FlagLoopback != 0 {
+			continue
+		}
+		b.exercise6(t, n, d, mac)
+		if len(addrs) == 0 {
 			continue
 		}
 		own := addrs[0].Local.As4()
 		from := own
 		from[3] ^= 0xc0
-		mac := wire.MAC{2, 0, 0, 0, 0xee, 1}
 		b.do(t, inNet(name, fmt.Sprintf("X neigh replace %v lladdr %v dev %s", netip.AddrFrom4(from), mac, d.Name())))
 		b.feed(d, strangersFrames(d.Addr(), mac, own, from)...)
 		b.settle()

@@ -63,6 +63,7 @@ func (g *gen) upTo(label string, k int) int { return rapid.IntRange(0, k).Draw(g
 //	$S       a socket's name
 //	$K       a tunable and a value
 //	$m       a mode of macvlan
+//	$1 to $3 IPv6's $A, $N and $F
 func (g *gen) expand(s string) string {
 	s = inNet(g.x, s)
 	y := g.y
@@ -98,6 +99,8 @@ func (g *gen) expand(s string) string {
 			v = "s" + g.pick("sock", "0", "1", "2")
 		case 'm':
 			v = g.pick("mode", "bridge", "bridge", "vepa", "private", "passthru")
+		case '1', '2', '3':
+			v = g.six(s[i+1])
 		case 'K':
 			v = g.tunable()
 		default:

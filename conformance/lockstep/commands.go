@@ -99,6 +99,9 @@ func upDown(w *world) {
 			word = "down"
 		}
 		w.do("%s link set %s %s", ip(d.net), d.name, word)
+		if w.six != nil {
+			w.settle()
+		}
 	} else {
 		d.up = true
 	}

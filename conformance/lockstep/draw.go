@@ -19,7 +19,7 @@ func Draw(seed uint64) string {
 func drawLab(t *rapid.T) []string {
 	w := &world{t: t, nets: []string{""}}
 	w.devs = append(w.devs, &device{name: "lo", kind: "lo"})
-	theme := one(w, themes...)
+	theme := one(w, append(slices.Clip(themes), themes6...)...)
 	theme.setup(w)
 	bag := theme.bag()
 	for range 3 + w.upTo(Longest-3) {
@@ -48,7 +48,11 @@ type theme struct {
 
 // bag returns the kinds of command, each as often as its weight says.
 func (th theme) bag() (bag []func(*world)) {
-	for _, g := range groups {
+	all := groups
+	if slices.Contains(th.also, "six") {
+		all = append(slices.Clip(groups), groups6...)
+	}
+	for _, g := range all {
 		times := 1
 		if slices.Contains(th.also, g.name) {
 			times = 4

@@ -33,6 +33,7 @@ var sayings = []norm{}
 var states = []norm{
 	{"whether a device without carrier is DOWN or LOWERLAYERDOWN", "Linux asks whichever device has the peer's number in its own namespace, at the time when the carrier went (default_operstate)",
 		regexp.MustCompile(`operstate="LOWERLAYERDOWN"`), `operstate="DOWN"`},
+	{"lifetimes of IPv6 addresses and routes", "real time passes", regexp.MustCompile(`^.*(valid_life_time|preferred_life_time|expires)(\[\d+\])?=.*$`), ""},
 	{"qdisc, qlen", "a distribution chooses them", regexp.MustCompile(`^.* (qdisc|txqlen)=.*$`), ""},
 }
 
@@ -45,6 +46,8 @@ var neighbours = []norm{
 // packets are frames that are not compared.
 var packets = []norm{
 	{"IGMP", "a report waits for a timer, and the group of its own that a bridge joins is not modelled", regexp.MustCompile(`, protocol 2, `), ""},
+	{"neighbour discovery and MLD on the wire", "they are sent when time has passed; what neighbours came of it is compared", regexp.MustCompile(`, icmp6 1(3[0-7]|43)/`), ""},
+	{"IPv6 options of MLD", "the same", regexp.MustCompile(` to ff02::16, `), ""},
 	{"ICMP errors about packets from 0.0.0.0", "Linux sends them to itself, as 127.0.0.1; the model sends none", regexp.MustCompile(` of: 0\.0\.0\.0 to `), ""},
 	{"ARP requests to one host", "they are sent when time has passed", regexp.MustCompile(` to (0[02468ace]|[2468ace][02468ace]):\S+ arp 1, `), ""},
 }
@@ -67,7 +70,9 @@ var elsewhere = []Exemption{
 	{"arp_notify on lo", "Linux announces lo's addresses to itself, by ARP of hardware type 772"},
 	{"a device that moves and comes up in one command", "linkwatch: nobody may have noticed that its carrier was gone"},
 	{"link-layer addresses that are not Ethernet's", "the model's messages have six octets for them"},
-	{"IPv6, TCP, qdiscs, netfilter", "the model does not have them yet"},
+	{"TCP, qdiscs, netfilter", "the model does not have them yet"},
+	{"IPv6's flow labels, and how long its addresses last", "drawn by chance; real time passes"},
+	{"duplicate address detection", "it takes a second: in labs of IPv6 accept_dad is 0, and devices are waited for until Linux has noticed their carrier"},
 }
 
 // excuse applies norms to lines.

@@ -29,6 +29,8 @@ func describe(f conformance.Frame) string {
 		return head + " " + describeARP(e.Payload())
 	case wire.EtherTypeIPv4:
 		return head + " " + describeIPv4(e.Payload(), true)
+	case wire.EtherTypeIPv6:
+		return head + " " + describeIPv6(e.Payload(), true)
 	}
 	return fmt.Sprintf("%s type %04x, %s", head, e.Type(), content(e.Payload()))
 }

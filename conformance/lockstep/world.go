@@ -17,6 +17,7 @@ type world struct {
 	devs  []*device
 	socks []sock
 	route []entry
+	six   []addr6
 }
 
 // A device is one that the lab has made.
