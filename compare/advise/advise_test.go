@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -217,6 +218,38 @@ func TestWorkloadIsRefused(t *testing.T) {
 func TestClockTakes(t *testing.T) {
 	if d := clockTakes(); d <= 0 || d > time.Millisecond {
 		t.Errorf("%v", d)
+	}
+}
+
+// A probe looks where it says: with the entries of 500 strangers before its own it
+// takes several times as long.
+func TestProbesLook(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for _, s := range subsystems() {
+		if s.probe == nil || s.kind == Listeners {
+			continue
+		}
+		var runs []func(int) error
+		for _, crowd := range []int{0, 500} {
+			town, list, err := probed(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range crowd {
+				if err := errors.Join(town.settle(i), town.furnish(i, 1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			runs = append(runs, list[len(list)-1])
+		}
+		ns, err := turns(50*time.Microsecond, 5, runs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ns[1] < 2*ns[0] {
+			t.Errorf("%s: %.0f ns, with 500 strangers %.0f", s.word, ns[0], ns[1])
+		}
 	}
 }
 

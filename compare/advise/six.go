@@ -40,8 +40,8 @@ func sixSubsystems() []*subsystem {
 				defer m.Sys.Unlock()
 				return m.IPv6.FIB.Add(n, fib.Route{Dst: netip.PrefixFrom(addr6(i), 128), Table: fib.TableMain, Type: fib.Blackhole}, fib.AddRoute)
 			},
-			look:      func(m *nsmodel.Machine, n *netns.Net, _ int) bool { m.IPv6.FIB.CustomRules(n); return true },
-			probe:     func(m *nsmodel.Machine, n *netns.Net) { m.IPv6.FIB.CustomRules(n) },
+			look:      func(m *nsmodel.Machine, n *netns.Net, _ int) bool { m.IPv6.FIB.Table(n, fib.TableMain); return true },
+			probe:     func(m *nsmodel.Machine, n *netns.Net) { m.IPv6.FIB.Table(n, fib.TableMain) },
 			probeAt:   PathReceive6,
 			isolation: "as fib: a trie has nothing to tag but its root"},
 		{word: "rules6", six: true, kind: Cell, entry: "a rule", most: 16,
