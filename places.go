@@ -29,6 +29,7 @@ type Places struct {
 	FIB6     netns.Placement // IPv6 routing tables
 	Rules6   netns.Placement // IPv6 policy rules
 	Sysctls6 netns.Placement // net.ipv6.*
+	Frags6   netns.Placement // IPv6 fragments that wait for the rest
 }
 
 // A place is a field of Places by its word on the command line.
@@ -59,6 +60,7 @@ func places() []place {
 		{"fib6", func(p *Places) *netns.Placement { return &p.FIB6 }, R, "IPv6 routing tables"},
 		{"rules6", func(p *Places) *netns.Placement { return &p.Rules6 }, R, "IPv6 policy rules"},
 		{"sysctls6", func(p *Places) *netns.Placement { return &p.Sysctls6 }, R, "net.ipv6.* tunables"},
+		{"frags6", func(p *Places) *netns.Placement { return &p.Frags6 }, R, "IPv6 fragments waiting for the rest"},
 	}
 }
 
