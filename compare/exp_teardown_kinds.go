@@ -2,6 +2,7 @@ package compare
 
 import (
 	"fmt"
+	"strings"
 
 	"nsmodel"
 	"nsmodel/bench/stage"
@@ -112,16 +113,21 @@ func teardownKinds(r *Run) error {
 
 // endAnswer says what own entries and others' make of an end.
 func endAnswer(d *Data) (text string) {
-	for _, k := range endKinds() {
-		for _, side := range []string{Model, Kernel} {
+	for _, side := range []string{Model, Kernel} {
+		var parts []string
+		most := 0.0
+		for _, k := range endKinds() {
 			place := k.series[0]
 			n, ok := d.Largest(k.figure, side, ownOnes+place)
 			if !ok {
 				continue
 			}
-			at := func(whose string, x float64) Key { return Key{k.figure, side, whose + place, x} }
-			text += fmt.Sprintf(" %.0f %s (%s, %s): own ones against none %v, others' %v.", n, k.what, side, place,
-				d.Ratio(at(ownOnes, n), at(ownOnes, 0)), d.Ratio(at(othersOnes, n), at(ownOnes, 0)))
+			none := Key{k.figure, side, ownOnes + place, 0}
+			parts = append(parts, fmt.Sprintf("%s %v (others' %v)", k.what, d.Ratio(Key{k.figure, side, ownOnes + place, n}, none), d.Ratio(Key{k.figure, side, othersOnes + place, n}, none)))
+			most = max(most, n)
+		}
+		if parts != nil {
+			text += fmt.Sprintf(" The %s's end with %.0f against none: %s.", side, most, strings.Join(parts, ", "))
 		}
 	}
 	return text
