@@ -83,6 +83,8 @@ func (k *kernel) probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 		return k.send(net, p)
 	case lab.UDPJoin, lab.UDPLeave, lab.UDPBlock, lab.UDPUnblock:
 		return nil, k.member(key, p)
+	case lab.MrouteInit, lab.MrouteDone, lab.MrouteAddVIF, lab.MrouteDelVIF, lab.MrouteAdd, lab.MrouteDel:
+		return nil, k.mroute(net, p)
 	case lab.RawSend:
 		return nil, k.raw(net, p)
 	case lab.RASend, lab.RAOn, lab.RAOff:

@@ -24,6 +24,8 @@ type Conf struct {
 	MinAdvMSS     atomic.Int32 // route.min_adv_mss, kept for who will need it
 	IDGenRetries  atomic.Int32 // idgen_retries, of stable-privacy addresses that others have
 	IDGenDelay    atomic.Int32 // idgen_delay, in seconds, before each of them
+	MTUExpires    atomic.Int32 // route.mtu_expires, in seconds
+	GCTimeout     atomic.Int32 // route.gc_timeout, in seconds that a redirect holds
 	gcThresh      [3]atomic.Int32
 	neighDefaults atomic.Pointer[core.NeighParms] // neigh.default; nil: Linux's
 
@@ -50,6 +52,8 @@ func (s *Inet) newConf(*netns.Net) *Conf {
 	c.MLDMaxMSF.Store(64)
 	c.IDGenRetries.Store(3)
 	c.IDGenDelay.Store(1)
+	c.MTUExpires.Store(600)
+	c.GCTimeout.Store(60)
 	for i, v := range [3]int32{128, 512, 1024} {
 		c.gcThresh[i].Store(v)
 	}

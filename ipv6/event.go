@@ -50,6 +50,7 @@ func (s *Inet) event(e core.Event, d *core.Device) {
 		own := *dev.own.Load()
 		own.v[confMTU] = int32(d.MTU())
 		dev.own.Store(&own)
+		s.mtuChanged(n, d.Index(), d.MTU())
 	case core.EventAddr:
 		s.Core.FlushNeighbours(core.AFInet6, d, true)
 		s.announce(dev)

@@ -35,6 +35,8 @@ type Config struct {
 	// HostLimits holds each Net's ip6frag_high_thresh against the fragments of
 	// all, as ipv4.Config has it.
 	HostLimits bool
+	// Exceptions are path MTUs and redirects that were learnt; default Replicated.
+	Exceptions netns.Placement
 	// Enabled lets devices speak IPv6 from the start. Else every Net begins with
 	// net.ipv6.conf.all.disable_ipv6 and default.disable_ipv6 at 1, as Linux
 	// does with the module's parameter disable_ipv6=1.
@@ -109,7 +111,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 		c.v[confMTU] = int32(mtu)
 		in.usual[mtu] = &c
 	}
-	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags} {
+	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags, &c.Exceptions} {
 		if *p == netns.Default {
 			*p = netns.Replicated
 		}

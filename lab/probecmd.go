@@ -16,6 +16,7 @@ const probeHelp = `Usage: probe udp { echo | listen } [ADDR:]PORT [ as NAME ] [ 
        probe udp { block | unblock } [ADDR:]PORT GROUP source ADDR [ dev DEV | via ADDR ] [ as NAME ]
        probe udp send ADDR:PORT TEXT [ from [ADDR:]PORT ] [ wait DURATION ]
                       [ dev DEV ] [ ttl TTL ] [ noloop ] [ nobroadcast ]
+       probe { mroute | mroute6 } { init | done | vif | add | del } ...
        probe raw send DEV HEX...
        probe capture start DEV FILE
        probe capture stop DEV
@@ -54,6 +55,8 @@ func parseProbe(a *args, net string) *Command {
 		}
 	case "ra":
 		p.ra(a)
+	case "mroute", "mroute6":
+		p.mroute(a, w == "mroute6")
 	case "sleep":
 		p.Verb, p.Wait = Sleep, a.duration()
 	case "ledger":

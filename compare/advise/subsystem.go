@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"nsmodel"
 	"nsmodel/bench/stage"
@@ -72,6 +73,18 @@ func pass(*core.Worker, *core.Packet, *netfilter.State) netfilter.Verdict { retu
 // subsystems lists them in the order of the floors, as [nsmodel.PlaceWords] does.
 func subsystems() []*subsystem {
 	return slices.Concat(lowSubsystems(), highSubsystems(), sixSubsystems())
+}
+
+// Unmeasured lists the subsystems of which there is no advice: nothing is measured
+// of them.
+func Unmeasured() (words []string) {
+	all := subsystems()
+	for w := range strings.SplitSeq(nsmodel.PlaceWords(), ", ") {
+		if !slices.ContainsFunc(all, func(s *subsystem) bool { return s.word == w }) {
+			words = append(words, w)
+		}
+	}
+	return words
 }
 
 // lowSubsystems are those of core and its devices.

@@ -67,6 +67,8 @@ func (u *UDP) icmpError6(w *core.Worker, p *core.Packet, quoted wire.IPv6, b []b
 		f.Dev = u.six.ArrivedBy(p, wire.IPv6(p.L3()))
 	}
 	if c, ok := u.table.Lookup(p.Net(), &f); ok {
+		fl := fib.Flow{Dst: quoted.Dst(), Src: quoted.Src(), Oif: int32(c.dev), Mark: c.opts.Mark, Proto: ipv6.ProtoUDP}
+		u.six.LearnFrom(w, p, &fl, e)
 		c.report(convert6(e))
 	}
 }
