@@ -52,8 +52,8 @@ func move() *Experiment {
 		Pairs: []Pair{
 			{Name: "what an entry adds, of 10,000 : of 1,000", Figure: share, Lower: true, Above: Point{Tagged, most}, Below: Point{Tagged, 1000}},
 			pair("10,000 own entries : none", onDevice, most, "What an entry adds is alike (figure share), an empty device is not. "+empty),
-			pair("10,000 entries on another device : none", onOther, most, "The model looks for what belongs to the device among all of its namespace's: by CPU profile 3 walks of its routes (device down, address gone, device gone) are 56 % of the move and 3 of its neighbours 43 %. "+
-				"Linux finds next hops and neighbours by their device (fib_info_devhash; dev->neighbours since 6.13), and walks the routes once, if a hop has died. "+empty),
+			pair("10,000 entries on another device : none", onOther, most, "The model looks for the device's routes among all of its namespace's, three times: device down, address gone, device gone. By CPU profile these walks were 56 % of the move, and three of its neighbours 43 %, until a device counted its own and none was looked for where there is none. "+
+				"Linux finds next hops by their device (fib_info_devhash) and walks the routes once, if a hop has died. "+empty),
 			pair("10,000 entries of others : none", atStrangers, most, ""),
 		},
 		Run: func(r *Run) error {

@@ -135,7 +135,7 @@ func teardownKernel(r *Run, series string, others int) (*Stand, error) {
 			if err := ns.Close(); err != nil {
 				return err
 			}
-			after, err := kernelRest()
+			after, err := kernelWorked(before)
 			took = float64((after - before).Microseconds())
 			return err
 		})

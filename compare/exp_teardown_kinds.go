@@ -2,6 +2,8 @@ package compare
 
 import (
 	"fmt"
+	"net/netip"
+	"strings"
 
 	"nsmodel"
 	"nsmodel/bench/stage"
@@ -14,7 +16,7 @@ type endKind struct {
 	figure, word, what string
 	series             []string // of the kernel
 	// add gives n so many entries, and returns what an owner must close before n
-	// can end; nil where the model has no such entries.
+	// can end.
 	add func(m *nsmodel.Machine, n *netns.Net, count int) (closing func() error, err error)
 	// kernel is add for a namespace of the kernel's.
 	kernel func(b *kernelBox, k kernelNet, count int) (closing func() error, err error)
@@ -30,7 +32,8 @@ func endKinds() []endKind {
 			endBase + "by perf two thirds of neigh_flush_dev are __neigh_notify, a message for each that goes, though nobody listens; the model asks first whether somebody does"},
 		{"end-frags", "frags", "datagrams in IPv4 fragments", []string{Replicated}, addFragments, (*kernelBox).addFragments,
 			endBase + "by perf it walks its table twice, once to let go of what waits (fqdir_pre_exit, half of all) and once to free the queues (rhashtable_free_and_destroy), and a worker is still growing the table meanwhile; the model walks once"},
-		{"end-frags6-kernel", "frags", "datagrams in IPv6 fragments", []string{Replicated}, nil, (*kernelBox).addFragments6, ""},
+		{"end-frags6", "frags6", "datagrams in IPv6 fragments", []string{Replicated}, addFragments6, (*kernelBox).addFragments6,
+			endBase + "it walks its table twice, as for IPv4"},
 	}
 }
 
@@ -54,9 +57,6 @@ func endFigures() (all []Figure) {
 
 func endPairs() (all []Pair) {
 	for _, k := range endKinds() {
-		if k.add == nil {
-			continue
-		}
 		place := k.series[0]
 		for _, whose := range []string{ownOnes, othersOnes} {
 			cause := ""
@@ -96,9 +96,7 @@ func teardownKinds(r *Run) error {
 			}
 			return arms
 		}
-		if k.add != nil {
-			model = each(Model, []string{Tagged, Replicated}, k.stand)
-		}
+		model = each(Model, []string{Tagged, Replicated}, k.stand)
 		kernel = each(Kernel, k.series, func(place string, own, others int) (*Stand, error) { return k.kernelStand(r, place, own, others) })
 		if err := r.Group("the end of a namespace with "+k.what, model...); err != nil {
 			return err
@@ -112,16 +110,21 @@ func teardownKinds(r *Run) error {
 
 // endAnswer says what own entries and others' make of an end.
 func endAnswer(d *Data) (text string) {
-	for _, k := range endKinds() {
-		for _, side := range []string{Model, Kernel} {
+	for _, side := range []string{Model, Kernel} {
+		var parts []string
+		most := 0.0
+		for _, k := range endKinds() {
 			place := k.series[0]
 			n, ok := d.Largest(k.figure, side, ownOnes+place)
 			if !ok {
 				continue
 			}
-			at := func(whose string, x float64) Key { return Key{k.figure, side, whose + place, x} }
-			text += fmt.Sprintf(" %.0f %s (%s, %s): own ones against none %v, others' %v.", n, k.what, side, place,
-				d.Ratio(at(ownOnes, n), at(ownOnes, 0)), d.Ratio(at(othersOnes, n), at(ownOnes, 0)))
+			none := Key{k.figure, side, ownOnes + place, 0}
+			parts = append(parts, fmt.Sprintf("%s %v (others' %v)", k.what, d.Ratio(Key{k.figure, side, ownOnes + place, n}, none), d.Ratio(Key{k.figure, side, othersOnes + place, n}, none)))
+			most = max(most, n)
+		}
+		if parts != nil {
+			text += fmt.Sprintf(" The %s's end with %.0f against none: %s.", side, most, strings.Join(parts, ", "))
 		}
 	}
 	return text
@@ -134,7 +137,7 @@ func (k endKind) stand(place string, own, others int) (*Stand, error) {
 	if err := p.Set(k.word + "=" + place); err != nil {
 		return nil, err
 	}
-	m, err := newMachine(nsmodel.Config{Place: p})
+	m, err := newMachine(nsmodel.Config{Place: p, IPv6: k.word == "frags6"})
 	if err != nil {
 		return nil, err
 	}
@@ -173,8 +176,10 @@ func endNet(m *nsmodel.Machine, name string) (*netns.Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Sysctl.Set(n, "net.ipv4.ipfrag_high_thresh", fmt.Sprint(fragRoom)); err != nil {
-		return nil, err
+	for _, limit := range []string{"net.ipv4.ipfrag_high_thresh", "net.ipv6.ip6frag_high_thresh"} {
+		if err := m.Sysctl.Set(n, limit, fmt.Sprint(fragRoom)); err != nil {
+			return nil, err
+		}
 	}
 	m.Sys.Lock()
 	defer m.Sys.Unlock()
@@ -233,6 +238,20 @@ func addFragments(m *nsmodel.Machine, n *netns.Net, count int) (closing func() e
 	w, lo, local := m.Core.Workers()[0], m.Core.Device(n, "lo"), [4]byte{127, 0, 0, 1}
 	for i := range count {
 		b := fragments(lo.Addr(), local, local, uint16(i))[0]
+		p := w.NewFrame(len(b))
+		copy(p.Bytes(), b)
+		lo.Queue(w, p)
+		stage.Settle(m, w)
+	}
+	return nothingToClose, nil
+}
+
+func addFragments6(m *nsmodel.Machine, n *netns.Net, count int) (closing func() error, err error) {
+	m.Sys.Lock()
+	defer m.Sys.Unlock()
+	w, lo := m.Core.Workers()[0], m.Core.Device(n, "lo")
+	for i := range count {
+		b := stage.FirstFragment6(lo.Addr(), netip.IPv6Loopback().As16(), uint32(i+1), fragSize)
 		p := w.NewFrame(len(b))
 		copy(p.Bytes(), b)
 		lo.Queue(w, p)

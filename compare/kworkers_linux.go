@@ -36,6 +36,18 @@ func kernelRest() (time.Duration, error) {
 	return 0, fmt.Errorf("%w: the kernel's workers never rest", ErrNotHere)
 }
 
+// kernelWorked is kernelRest after something that the workers are to do: on a busy
+// computer they may rest for a while before they begin.
+func kernelWorked(before time.Duration) (after time.Duration, err error) {
+	const least, times = 100 * time.Microsecond, 20 // no namespace ends in less
+	for range times {
+		if after, err = kernelRest(); err != nil || after-before >= least {
+			break
+		}
+	}
+	return after, err
+}
+
 // kworkerTime adds up what all kernel workers have used.
 func kworkerTime() (total time.Duration, err error) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")

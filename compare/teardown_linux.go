@@ -94,7 +94,7 @@ func (k endKind) kernelEnd(b *kernelBox, own, others int) (took float64, err err
 		return 0, err
 	}
 	here := bench.ThreadTime() - start
-	after, err := kernelRest()
+	after, err := kernelWorked(before)
 	return (here + after - before).Seconds() * 1e6, err
 }
 

@@ -103,6 +103,7 @@ type Device struct {
 	allEars atomic.Int32            // how many want it to hear every group, without its flag
 	ears    atomic.Int32            // how many want it to hear all. Linux: promiscuity
 	ext     atomic.Pointer[shelves] // nil until a protocol keeps something here
+	neighs  atomic.Int32            // neighbours at it that are filed, or about to be
 
 	groups atomic.Pointer[[]HardwareGroup] // written under Stack.groupMu; nil: none
 

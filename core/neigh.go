@@ -265,6 +265,7 @@ func (s *Stack) newNeighbour(n *netns.Net, d *Device, a netip.Addr, now time.Dur
 	}
 	nb.timer.Init(n, nb.expire)
 	home.entries[f].Add(1)
+	d.neighs.Add(1) // before it is filed: a flush that finds none has none to find
 	if nb.state&NudPermanent != 0 {
 		home.permanent[f].Add(1)
 	}
@@ -280,10 +281,11 @@ func (s *Stack) newNeighbour(n *netns.Net, d *Device, a netip.Addr, now time.Dur
 	return nb, nil
 }
 
-// uncount takes nb off its Net's counts; under nb.mu, or before anybody has it.
+// uncount takes nb off its Net's and its device's counts; under nb.mu, or before anybody has it.
 func (nb *Neighbour) uncount() {
 	f := familyIndex(nb.ops.Family)
 	nb.home.entries[f].Add(-1)
+	nb.dev.neighs.Add(-1)
 	if nb.state&NudPermanent != 0 {
 		nb.home.permanent[f].Add(-1)
 	}

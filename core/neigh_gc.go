@@ -47,8 +47,8 @@ func (s *Stack) FlushNeighbours(family int, d *Device, all bool) {
 // flushNeighs is FlushNeighbours for d, or nil for all devices, and for a family,
 // or 0 for all.
 func (s *Stack) flushNeighs(n *netns.Net, d *Device, family int, all bool) {
-	if s.neigh.Len(n) == 0 {
-		return
+	if s.neigh.Len(n) == 0 || d != nil && d.neighs.Load() == 0 {
+		return // as most devices have none, and who leaves is flushed several times
 	}
 	w := s.Enter()
 	defer w.Leave()

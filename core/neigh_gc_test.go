@@ -214,3 +214,43 @@ func TestNeighbourFiledWhileNetDies(t *testing.T) {
 		}
 	})
 }
+
+// A device's count is that of its entries in the table, whatever became of them: by
+// it a flush knows that there is nothing to look for.
+func TestNeighbourCountOfDevice(t *testing.T) {
+	eachSetup(t, setup{}, func(m *machine) {
+		n, other := m.net("n"), m.net("other")
+		a, b := m.link(n, "a"), m.link(n, "b")
+		count := func(what string, d *Device, want int) {
+			m.Helper()
+			found := 0
+			for _, nb := range m.s.Neighbours(d.Net()) {
+				if nb.Dev() == d {
+					found++
+				}
+			}
+			if got := int(d.neighs.Load()); got != want || found != want {
+				m.Errorf("%s: %s counts %d, the table has %d, want %d", what, d.Name(), got, found, want)
+			}
+		}
+		for i := 1; i <= 3; i++ {
+			m.ok(m.learn(a, i, NeighUpdate{State: NudPermanent, MAC: macA}))
+			m.ok(m.learn(a, i, NeighUpdate{State: NudStale, MAC: macB, Override: true, Admin: true}))
+		}
+		m.ok(m.learn(b, 1, NeighUpdate{State: NudPermanent, MAC: macA}))
+		m.to(b, 2, "waits")
+		count("filed", a, 3)
+		count("filed", b, 2)
+		w := m.s.Enter()
+		m.ok(m.s.DeleteNeighbour(w, m.s.Neighbour(a, addr4(1))))
+		w.Leave()
+		count("one deleted", a, 2)
+		m.s.FlushNeighbours(AFInet, b, false)
+		count("flushed but the permanent", b, 1)
+		m.ok(m.s.Move(a, other, ""))
+		count("moved", a, 0)
+		count("the other one moved", b, 1)
+		m.ok(m.learn(a, 1, NeighUpdate{State: NudPermanent, MAC: macA}))
+		count("filed in another Net", a, 1)
+	})
+}

@@ -212,6 +212,9 @@ func printAdvice(out io.Writer, c *advise.Calibration, a *advise.Advice, checked
 		ch := &a.Choices[i]
 		fmt.Fprintf(out, "%s: %s. %s.\n    Beside the costs: %s.\n", ch.Subsystem, ch.Choose, ch.Why, ch.Isolation)
 	}
+	if none := advise.Unmeasured(); none != nil {
+		fmt.Fprintf(out, "Not measured, and so without advice: %s.\n", strings.Join(none, ", "))
+	}
 	fmt.Fprintln(out)
 	for _, n := range a.Notes {
 		fmt.Fprintf(out, "Note: %s.\n", n)

@@ -6,24 +6,6 @@ import (
 	"nsmodel/compare"
 )
 
-// perArm is about how long an arm of an experiment takes, in seconds, setting up
-// included. It is only where a guess begins: what DIR remembers is better, and
-// what this run takes better still.
-func perArm(name string, scale compare.Scale) float64 {
-	quick := map[string]float64{"others": 0.9, "same-port": 0.6, "teardown": 1, "workers": 0.25, "cache": 0.4, "flood": 0.3}
-	seconds, ok := quick[name]
-	if !ok {
-		seconds = 0.6
-	}
-	switch scale { // by the rounds, how long one takes, and how large tables are
-	case compare.Usual:
-		return 3 * seconds
-	case compare.Full:
-		return 20 * seconds
-	}
-	return seconds
-}
-
 // A timeLeft guesses how long a comparison will still take.
 type timeLeft struct {
 	groups []planned
@@ -50,7 +32,7 @@ func newTimeLeft(r *compare.Run, some []*compare.Experiment) *timeLeft {
 		for _, g := range r.Plan(e) {
 			seconds := g.Earlier.Seconds()
 			if seconds == 0 {
-				seconds = perArm(e.Name, r.Scale) * float64(g.Arms)
+				seconds = usually(e.Name, g.What, g.Arms, r.Scale)
 			}
 			t.groups = append(t.groups, planned{e.Name, g.What, seconds})
 		}

@@ -40,8 +40,8 @@ func sixSubsystems() []*subsystem {
 				defer m.Sys.Unlock()
 				return m.IPv6.FIB.Add(n, fib.Route{Dst: netip.PrefixFrom(addr6(i), 128), Table: fib.TableMain, Type: fib.Blackhole}, fib.AddRoute)
 			},
-			look:      func(m *nsmodel.Machine, n *netns.Net, _ int) bool { m.IPv6.FIB.CustomRules(n); return true },
-			probe:     func(m *nsmodel.Machine, n *netns.Net) { m.IPv6.FIB.CustomRules(n) },
+			look:      func(m *nsmodel.Machine, n *netns.Net, _ int) bool { m.IPv6.FIB.Table(n, fib.TableMain); return true },
+			probe:     func(m *nsmodel.Machine, n *netns.Net) { m.IPv6.FIB.Table(n, fib.TableMain) },
 			probeAt:   PathReceive6,
 			isolation: "as fib: a trie has nothing to tag but its root"},
 		{word: "rules6", six: true, kind: Cell, entry: "a rule", most: 16,
@@ -61,6 +61,9 @@ func sixSubsystems() []*subsystem {
 			probe:     func(m *nsmodel.Machine, n *netns.Net) { m.IPv6.Conf(n) },
 			probeAt:   PathReceive6,
 			isolation: "as sysctls: a small set of variables"},
+		{word: "frags6", six: true, kind: Table, entry: "a first fragment", most: 64,
+			add:       addFragment6,
+			isolation: "as frags: a shared budget lets one sender starve all"},
 	}
 }
 
@@ -201,6 +204,19 @@ func (s *six) run(k int) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// addFragment6 lets a first fragment arrive at n's lo, whose rest never comes.
+func addFragment6(m *nsmodel.Machine, n *netns.Net, i int) error {
+	m.Sys.Lock()
+	defer m.Sys.Unlock()
+	w, lo := m.Core.Workers()[0], m.Core.Device(n, "lo")
+	frame := stage.FirstFragment6(lo.Addr(), netip.IPv6Loopback().As16(), uint32(i), 16)
+	p := w.NewFrame(len(frame))
+	copy(p.Bytes(), frame)
+	lo.Queue(w, p)
+	stage.Settle(m, w)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"nsmodel"
 	"nsmodel/bench/stage"
@@ -73,6 +74,18 @@ func pass(*core.Worker, *core.Packet, *netfilter.State) netfilter.Verdict { retu
 // subsystems lists them in the order of the floors, as [nsmodel.PlaceWords] does.
 func subsystems() []*subsystem {
 	return slices.Concat(lowSubsystems(), highSubsystems(), sixSubsystems())
+}
+
+// Unmeasured lists the subsystems of which there is no advice: nothing is measured
+// of them.
+func Unmeasured() (words []string) {
+	all := subsystems()
+	for w := range strings.SplitSeq(nsmodel.PlaceWords(), ", ") {
+		if !slices.ContainsFunc(all, func(s *subsystem) bool { return s.word == w }) {
+			words = append(words, w)
+		}
+	}
+	return words
 }
 
 // lowSubsystems are those of core and its devices.
@@ -159,8 +172,8 @@ func highSubsystems() []*subsystem {
 				defer m.Sys.Unlock()
 				return m.IPv4.FIB.Add(n, fib.Route{Dst: netip.PrefixFrom(addr(i), 32), Table: fib.TableMain, Type: fib.Blackhole}, fib.AddRoute)
 			},
-			look:      func(m *nsmodel.Machine, n *netns.Net, _ int) bool { m.IPv4.FIB.CustomRules(n); return true },
-			probe:     func(m *nsmodel.Machine, n *netns.Net) { m.IPv4.FIB.CustomRules(n) },
+			look:      func(m *nsmodel.Machine, n *netns.Net, _ int) bool { m.IPv4.FIB.Table(n, fib.TableMain); return true },
+			probe:     func(m *nsmodel.Machine, n *netns.Net) { m.IPv4.FIB.Table(n, fib.TableMain) },
 			isolation: "a trie has nothing to tag but its root; 127.0.0.1 of all Nets in one bucket of fib_info made ends very slow (79eb15da3cd6, 2022)"},
 		{word: "rules", kind: Cell, entry: "a rule", most: 16,
 			add: func(m *nsmodel.Machine, n *netns.Net, i int) error {
