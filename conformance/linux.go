@@ -37,6 +37,7 @@ type kernel struct {
 	services map[service]*listener   // sockets that probes keep open
 	adverts  map[service]*advertiser // and those that advertise routers
 	watches  map[string]*kernelWatch // of a watched job, by Net
+	daemons  map[router]*daemon      // of multicast routing
 }
 
 // A service is a probe's socket: its Net, local address and name.
@@ -64,6 +65,9 @@ func (k *kernel) close() {
 	k.hush("")
 	for s := range k.services {
 		k.shut(s)
+	}
+	for at := range k.daemons {
+		k.dismiss(at)
 	}
 	for _, w := range k.watches {
 		go w.close() // the kernel waits for its readers before it closes a packet socket
@@ -189,6 +193,7 @@ func (k *kernel) farewell(name string) (wait func() error, err error) {
 			k.shut(s)
 		}
 	}
+	k.dismissAll(name)
 	k.unwatch(name)
 	if err := k.in(name, forgetNeighbours); err != nil {
 		return nil, err

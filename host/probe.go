@@ -49,6 +49,8 @@ func (h *Host) Probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 		return nil, h.close(n, p)
 	case lab.UDPJoin, lab.UDPLeave, lab.UDPBlock, lab.UDPUnblock:
 		return nil, h.member(n, p)
+	case lab.MrouteInit, lab.MrouteDone, lab.MrouteAddVIF, lab.MrouteDelVIF, lab.MrouteAdd, lab.MrouteDel:
+		return nil, h.mroute(n, p)
 	case lab.RawSend:
 		return nil, h.raw(n, p)
 	case lab.CaptureStart:

@@ -61,6 +61,9 @@ func (s *Inet) AddAddr(d *core.Device, a Addr) error {
 	if a.Peer == a.Local {
 		a.Peer = netip.Addr{}
 	}
+	if d.Up() {
+		s.groupsUp(dev)
+	}
 	return s.insertAddr(dev, &a, insertUser)
 }
 
@@ -87,7 +90,7 @@ func (s *Inet) insertAddr(dev *device, a *Addr, who inserter) error {
 	if who == insertUser && a.Tentative() {
 		s.tellAddr(netlink.New, a)
 	}
-	dev.join(solicitedNode(a.Local))
+	s.joinSolicited(dev, a.Local)
 	s.startDAD(dev, a)
 	s.lifeAhead(a)
 	return nil
@@ -165,7 +168,7 @@ func (s *Inet) removeAddr(dev *device, a *Addr) {
 	a.stopDAD()
 	dev.publish(slices.DeleteFunc(slices.Clone(dev.Addrs()), func(b *Addr) bool { return b == a }))
 	s.release(a)
-	dev.leave(solicitedNode(a.Local))
+	s.leaveSolicited(dev, a.Local)
 	s.tellAddr(netlink.Del, a)
 	s.delRoutes(dev, a)
 }

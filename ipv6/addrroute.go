@@ -61,7 +61,7 @@ func (s *Inet) addAnycast(dev *device, a *Addr) {
 	}
 	r := kernelRoute(dev, fib.Anycast, netip.PrefixFrom(first, 128), 0)
 	if s.FIB.Add(dev.dev.Net(), r, fib.AppendRoute) == nil { // else another address of the subnet was first
-		dev.join(solicitedNode(first))
+		s.joinSolicited(dev, first)
 	}
 }
 
@@ -72,7 +72,7 @@ func (s *Inet) delAnycast(dev *device, a *Addr) {
 	}
 	r := kernelRoute(dev, fib.Anycast, netip.PrefixFrom(first, 128), 0)
 	if s.FIB.Delete(dev.dev.Net(), r) == nil {
-		dev.leave(solicitedNode(first))
+		s.leaveSolicited(dev, first)
 	}
 }
 

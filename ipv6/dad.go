@@ -120,6 +120,9 @@ func (s *Inet) askAgain(w *dad, now time.Duration) {
 func (s *Inet) addrDone(dev *device, a *Addr) {
 	s.addrReady(dev, a)
 	s.tellAddr(netlink.New, a)
+	if a.Local.IsLinkLocalUnicast() && dev.lonely(a) {
+		s.groupsReady(dev)
+	}
 	if dev.dev.Up() && s.either(dev, confNDiscNotify) {
 		w := s.Core.Enter()
 		defer w.Leave()

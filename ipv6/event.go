@@ -50,6 +50,7 @@ func (s *Inet) event(e core.Event, d *core.Device) {
 		own := *dev.own.Load()
 		own.v[confMTU] = int32(d.MTU())
 		dev.own.Store(&own)
+		s.mtuChanged(n, d.Index(), d.MTU())
 	case core.EventAddr:
 		s.Core.FlushNeighbours(core.AFInet6, d, true)
 		s.announce(dev)
@@ -77,9 +78,9 @@ func (s *Inet) attach(d *core.Device) *device {
 		own = own.with(confAddrGenMode, genStable)
 	}
 	dev.own.Store(own)
-	dev.groups.Store(&s.born)
-	if dev.on(confForwarding) {
-		dev.joinRouters(dev.join) // nobody sees the device yet: no lock
+	s.groupsBegin(dev)
+	if dev.on(confForwarding) && d.Flags()&core.FlagMulticast != 0 {
+		s.enterGroup(dev, allRouters)
 	}
 	s.devs.Set(d, dev)
 	s.devicesChanged(n)
@@ -98,9 +99,12 @@ func (s *Inet) devicesChanged(n *netns.Net) {
 }
 
 // joinRouters applies join or leave to the groups of routers.
-func (dev *device) joinRouters(how func([16]byte)) {
+func (dev *device) joinRouters(how func(*device, [16]byte)) {
+	if dev.dev.Flags()&core.FlagMulticast == 0 {
+		return
+	}
 	for _, g := range [][16]byte{allRouters, allRoutersIf, siteRouters} {
-		how(g)
+		how(dev, g)
 	}
 }
 
@@ -111,6 +115,7 @@ func (s *Inet) detach(dev *device) {
 	n := d.Net()
 	s.deviceDown(dev)
 	s.devs.Set(d, nil)
+	s.groupsEnd(dev)
 	if !n.Alive() {
 		return
 	}
@@ -142,6 +147,7 @@ func (s *Inet) deviceUp(dev *device) {
 	if !d.Carrier() {
 		return
 	}
+	s.groupsUp(dev)
 	if !dev.ready.Load() {
 		dev.ready.Store(true)
 		switch {
@@ -190,6 +196,7 @@ func (s *Inet) deviceDown(dev *device) {
 	for list := dev.Addrs(); len(list) > 0; list = dev.Addrs() {
 		s.removeAddr(dev, list[0])
 	}
+	s.groupsDown(dev)
 	s.FIB.DeviceDown(n, d)
 	mu.Unlock()
 	s.Core.FlushNeighbours(core.AFInet6, d, true)

@@ -233,7 +233,7 @@ func (s *Inet) forgetExpiry(n *netns.Net, op fib.Op, r *fib.Route) {
 
 func (s *Inet) dropExpiry(n *netns.Net, k routeKey) {
 	st := s.path.nets.Of(n)
-	if !st.own {
+	if st.net == nil {
 		return
 	}
 	st.lives.mu.Lock()

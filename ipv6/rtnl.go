@@ -32,6 +32,7 @@ func (s *Inet) initNetlink() error {
 		{netlink.New, netlink.KindRule, "rule6", s.doNewRule},
 		{netlink.Del, netlink.KindRule, "rule6", s.doDelRule},
 		{netlink.Get, netlink.KindRule, "rule6", s.doDumpRule},
+		{netlink.Get, netlink.KindMulticast, "maddr6", s.doDumpMulticast},
 	} {
 		g, err := s.Core.Gate(core.LayerNetlink, h.row)
 		if err != nil {
@@ -166,7 +167,11 @@ func (s *Inet) doNewRoute(n *netns.Net, req *netlink.Request) ([]netlink.Message
 
 // doDelRoute is RTM_DELROUTE. Linux: inet6_rtm_delroute.
 func (s *Inet) doDelRoute(n *netns.Net, req *netlink.Request) ([]netlink.Message, error) {
-	r := s.routeOf(n, req.Msg.(*netlink.Route))
+	m := req.Msg.(*netlink.Route)
+	if m.Flags&unix.RTM_F_CLONED != 0 {
+		return nil, s.delException(n, m)
+	}
+	r := s.routeOf(n, m)
 	r.Scope = fib.Nowhere // there are none
 	defer s.lock(n).Unlock()
 	return nil, extack(s.FIB.Delete(n, r))
@@ -197,7 +202,7 @@ func (s *Inet) doGetRoute(n *netns.Net, req *netlink.Request) ([]netlink.Message
 // RouteTable), Type, Proto and OIF. Linux: inet6_dump_fib.
 func (s *Inet) dumpRoutes(n *netns.Net, m *netlink.Route) (all []netlink.Message, err error) {
 	if m.Flags&unix.RTM_F_CLONED != 0 {
-		return nil, nil // no cache to show
+		return s.dumpExceptions(n), nil
 	}
 	table := uint32(0)
 	if m.Has&netlink.RouteTable != 0 && m.Table != 0 {

@@ -148,10 +148,10 @@ func (s *Inet) forwardingChanged(dev *device) {
 	defer s.lock(dev.dev.Net()).Unlock()
 	on := dev.on(confForwarding)
 	if on {
-		dev.joinRouters(dev.join)
+		dev.joinRouters(s.enterGroup)
 		s.purgeRouters(dev.dev.Net())
 	} else {
-		dev.joinRouters(dev.leave)
+		dev.joinRouters(s.leave)
 	}
 	for _, a := range dev.Addrs() {
 		switch {

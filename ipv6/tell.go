@@ -25,6 +25,9 @@ func (s *Inet) tellAddr(op netlink.Op, a *Addr) {
 // word in IPv6. Linux: inet6_rt_notify.
 func (s *Inet) tellRoute(n *netns.Net, op fib.Op, r fib.Route) {
 	defer s.forgetExpiry(n, op, &r)
+	if op != fib.Added {
+		s.routeGone(n, &r)
+	}
 	if !s.Netlink.Listening(n, netlink.GroupIPv6Route) {
 		return
 	}

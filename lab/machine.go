@@ -123,8 +123,11 @@ type Probe struct {
 
 	Name   string     // tells sockets of one Local apart; "" is one, too
 	Group  netip.Addr // join, leave, block, unblock: the group
-	Source netip.Addr // the same: a source, or not valid
+	Source netip.Addr // the same: a source, or not valid; of mroute the origin
 	Via    netip.Addr // the same: an address of the device, if Dev is ""
+
+	Six  bool   // mroute: IPv6's
+	Oifs string // mroute add: devices, with commas between them; see [Probe.OIFs]
 
 	Reuse       bool // echo, listen: SO_REUSEADDR
 	OnlyJoined  bool // echo, listen: IP_MULTICAST_ALL off
@@ -163,4 +166,10 @@ const (
 	RAOff
 	RSSend
 	NDISC
+	MrouteInit
+	MrouteDone
+	MrouteAddVIF
+	MrouteDelVIF
+	MrouteAdd
+	MrouteDel
 )

@@ -28,6 +28,8 @@ var norms = []norm{
 	// So do the ages of neighbours and forwarding entries.
 	{regexp.MustCompile(`used [0-9]+/[0-9]+(/[0-9]+)?`), "used T"},
 	{regexp.MustCompile(`("(?:used|confirmed|updated)": ?)[0-9]+`), "${1}0"},
+	// And of multicast routes.
+	{regexp.MustCompile(`(bytes(?:, [0-9]+ arrived on wrong iif\.)?, Age) +[0-9.]+`), "$1 T"},
 	// A distribution chooses the default queueing discipline and its length
 	// (net.core.default_qdisc); a lab says nothing about it.
 	{regexp.MustCompile(`qdisc (pfifo_fast|fq_codel|fq|pfifo|noqueue|noop|mq) `), ""},
