@@ -4,27 +4,18 @@ package mutant
 // routers, whose secret and whose lifetimes count.
 func solicited() []Mutant {
 	return []Mutant{
-		// Killed by solo, slaac-strangers.lab.
-		{Name: "ND: detection is answered for another namespace's address", Kind: Tag, Precedent: "of the kind of C3: ipv6_get_ifaddr without its net",
-			Edits: []Edit{{"ipv6/ndisc.go", "\town := s.addrAt(dev.dev, netip.AddrFrom16(target))\n",
-				"\town := s.addrAt(dev.dev, netip.AddrFrom16(target))\n\tfor o := range dev.dev.Net().System().Nets() {\n\t\tif l, ok := s.addrs.Get(o, target); ok && own == nil {\n\t\t\town = l[0]\n\t\t}\n\t}\n"}}},
-		// Killed by golden, slaac-strangers.lab.
 		{Name: "ND: a solicited node is matched without its device", Kind: Tag, Precedent: "of the kind of C8: the device is left out of ipv6_chk_mcast_addr and ipv6_get_ifaddr",
 			Edits: []Edit{
 				{"ipv6/inroute.go", "\t\tif !in.member(dst, [16]byte{}) {", "\t\tok := false\n\t\tfor _, d := range s.Core.Devices(p.Net()) {\n\t\t\tif o := s.devs.Of(d); o != nil && o.member(dst, [16]byte{}) {\n\t\t\t\tok = true\n\t\t\t}\n\t\t}\n\t\tif !ok {"},
 				{"ipv6/addr.go", "\t\tif own.Dev == d {\n\t\t\treturn own\n", "\t\tif own.Dev.Net() == d.Net() {\n\t\t\treturn own\n"}}},
-		// Killed by golden, slaac-stable.lab, and solo, slaac-strangers.lab.
 		{Name: "ND: addresses are made of the initial namespace's secret", Kind: Information, Precedent: "of the kind of C38: ipv6_generate_stable_address with init_net's devconf_dflt",
 			Edits: []Edit{{"ipv6/stable.go", "\treturn s.conf.Of(dev.dev.Net()).dflt.Load().secret\n", "\treturn s.conf.Of(s.Core.Sys.Init()).dflt.Load().secret\n"}}},
 		// Killed by solo, slaac-strangers.lab.
 		{Name: "ND: a router is heard by devices of that number everywhere", Kind: Tag, Precedent: "of the kind of C1: the device is looked up by its index, without its net",
 			Edits: []Edit{{"ipv6/ndisc.go", "\t\tok = s.receiveRA(w, dev, ip, m)\n",
 				"\t\tok = s.receiveRA(w, dev, ip, m)\n\t\tfor o := range dev.dev.Net().System().Nets() {\n\t\t\tif d := s.Core.DeviceByIndex(o, dev.dev.Index()); d != nil && d != dev.dev && s.devs.Of(d) != nil {\n\t\t\t\ts.receiveRA(w, s.devs.Of(d), ip, m)\n\t\t\t}\n\t\t}\n"}}},
-		// Killed by solo, slaac-strangers.lab: the timer's Net has another's draws and ends.
 		{Name: "ND: the lifetimes' timer is the initial namespace's", Kind: Lifecycle, Precedent: "C58 of that kind: addr_chk_work is not cancelled with its net",
 			Edits: []Edit{{"ipv6/lifetime.go", "\t\tl.timer.Init(n, func(", "\t\tl.timer.Init(n.System().Init(), func("}}},
-		{Name: "ND: limits of IPv6's neighbours are the initial namespace's", Kind: Limit, Precedent: "C28 nd_tbl's gc_thresh, the host's until cda2962b6e2b",
-			Edits: []Edit{{"ipv6/resolve.go", "\t\t\tc := s.conf.Of(n)\n\t\t\tfor i := range l {\n", "\t\t\tc := s.conf.Of(n.System().Init())\n\t\t\tfor i := range l {\n"}}},
 		{Name: "ND: routes end by the initial namespace's list", Kind: Tag, Precedent: "of the kind of C1: fib6_run_gc of another net",
 			Edits: []Edit{{"ipv6/lifetime.go", "\tl := &s.path.nets.Of(n).lives\n\tl.mu.Lock()\n", "\tl := &s.path.nets.Of(n.System().Init()).lives\n\tl.mu.Lock()\n"}}},
 	}
