@@ -36,6 +36,8 @@ func (s *Inet) AddAddr(d *core.Device, a Addr) error {
 	switch {
 	case s.addrAt(d, a.Local) != nil:
 		return netlink.Extack(syscall.EEXIST, "ipv6: address already assigned")
+	case a.Flags&unix.IFA_F_MANAGETEMPADDR != 0 && a.Bits != 64:
+		return netlink.Extack(syscall.EINVAL, `ipv6: address with "mngtmpaddr" flag must have a prefix length of 64`)
 	case dev.on(confDisable):
 		return netlink.Extack(syscall.EACCES, "ipv6: IPv6 is disabled on this device")
 	case !a.Local.Is6() || a.Local.IsUnspecified():

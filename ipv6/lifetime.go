@@ -226,7 +226,7 @@ func (s *Inet) expires(n *netns.Net, r *fib.Route) time.Duration {
 // forgetExpiry is told of changes to routes: what is known of one that goes goes
 // with it.
 func (s *Inet) forgetExpiry(n *netns.Net, op fib.Op, r *fib.Route) {
-	if op == fib.Deleted || op == fib.Flushed || op == fib.Replaced {
+	if op == fib.Added || op == fib.Deleted || op == fib.Flushed || op == fib.Replaced {
 		s.dropExpiry(n, keyOfRoute(r))
 	}
 }

@@ -64,9 +64,7 @@ func (s *Inet) doNewAddr(n *netns.Net, req *netlink.Request) ([]netlink.Message,
 	case a.Valid == 0 || a.Valid != netlink.Forever && (a.Preferred == netlink.Forever || a.Preferred > a.Valid):
 		return nil, netlink.Extack(syscall.EINVAL, "ipv6: address lifetime invalid")
 	case a.Flags&unix.IFA_F_NODAD != 0 && a.Flags&unix.IFA_F_OPTIMISTIC != 0:
-		return nil, netlink.Extack(syscall.EINVAL, "ipv6: IFA_F_NODAD and IFA_F_OPTIMISTIC are mutually exclusive")
-	case a.Flags&unix.IFA_F_MANAGETEMPADDR != 0 && a.Bits != 64:
-		return nil, netlink.Extack(syscall.EINVAL, `ipv6: address with "mngtmpaddr" flag must have a prefix length of 64`)
+		return nil, netlink.Extack(syscall.EINVAL, "IFA_F_NODAD and IFA_F_OPTIMISTIC are mutually exclusive")
 	}
 	if dev := s.devs.Of(d); dev != nil && req.Flags&netlink.Replace != 0 && req.Flags&netlink.Excl == 0 {
 		if s.changeAddr(dev, a) {
@@ -111,7 +109,7 @@ func (s *Inet) doDumpAddr(n *netns.Net, req *netlink.Request) (all []netlink.Mes
 func (s *Inet) routeOf(n *netns.Net, m *netlink.Route) fib.Route {
 	r := fib.Route{Dst: m.Dst, Src: m.PrefSrc, Table: m.Table, Metric: m.Priority, MTU: m.MTU, AdvMSS: m.AdvMSS, Metrics: fib.Metrics{Window: m.Window,
 		HopLimit: m.HopLimit, InitCwnd: m.InitCwnd, InitRwnd: m.InitRwnd, Locked: m.Locked},
-		Type: fib.Type(m.Type), Proto: m.Proto}
+		Type: fib.Type(m.Type), Proto: m.Proto, Pref: m.Pref}
 	if !r.Dst.IsValid() {
 		r.Dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 	}
@@ -160,7 +158,9 @@ func (s *Inet) doNewRoute(n *netns.Net, req *netlink.Request) ([]netlink.Message
 	defer s.lock(n).Unlock()
 	err := extack(s.FIB.Add(n, r, how))
 	if err == nil && m.Has&netlink.RouteCacheInfo != 0 && m.Expires != 0 {
-		s.setExpiry(n, &r, s.Core.Sys.Now()+m.Expires, false)
+		if own, ok := s.FIB.Find(n, r); ok { // with the device that its gateway has told
+			s.setExpiry(n, &own, s.Core.Sys.Now()+m.Expires, false)
+		}
 	}
 	return nil, err
 }

@@ -14,7 +14,7 @@ import (
 // section 5), the zero Addr if there is none. A destination on the link, or a
 // group, is sent to from an address of d. Linux: ipv6_dev_get_saddr.
 func (s *Inet) SelectSource(n *netns.Net, d *core.Device, dst netip.Addr) netip.Addr {
-	g := score{dst: dst, out: d}
+	g := score{dst: dst, out: d, in: s}
 	if dst.IsMulticast() || addrScope(dst) <= scopeLink {
 		if d != nil {
 			g.ofDevice(s.devs.Of(d))
@@ -34,6 +34,7 @@ type score struct {
 	out  *core.Device
 	best netip.Addr
 	rank [numRules]int // of best; more is better
+	in   *Inet
 }
 
 // The rules of RFC 6724 section 5 that are modelled: 4 (home addresses) and 7
@@ -45,6 +46,7 @@ const (
 	ruleOut           // 5: of the device that it leaves by
 	ruleLabel         // 6: of the same label
 	rulePrefix        // 8: the longest prefix in common
+	ruleSure          // Linux's own: not optimistic (RFC 4429)
 	numRules
 )
 
@@ -53,10 +55,13 @@ func (g *score) ofDevice(dev *device) {
 		return
 	}
 	for _, a := range dev.Addrs() {
-		if a.Tentative() {
+		if a.Tentative() && a.Flags&unix.IFA_F_OPTIMISTIC == 0 {
 			continue
 		}
 		r := g.rankOf(a)
+		if r[ruleSure] == 0 && !g.in.either(dev, confUseOptimistic) { // Linux: ipv6_use_optimistic_addr
+			r[ruleUsable] = 0
+		}
 		if !g.best.IsValid() || less(g.rank, r) {
 			g.best, g.rank = a.Local, r
 		}
@@ -87,6 +92,7 @@ func (g *score) rankOf(a *Addr) (r [numRules]int) {
 	is(ruleUsable, a.Flags&unix.IFA_F_DEPRECATED == 0)
 	is(ruleOut, g.out == nil || a.Dev == g.out)
 	is(ruleLabel, label(a.Local) == label(g.dst))
+	is(ruleSure, a.Flags&unix.IFA_F_OPTIMISTIC == 0)
 	r[rulePrefix] = min(commonBits(a.Local, g.dst), a.Bits)
 	return r
 }

@@ -13,6 +13,7 @@ import (
 const addrHelp = `Usage: ip address { add | change | replace } ADDR[/LEN] [ peer ADDR[/LEN] ] dev DEV
                [ broadcast { ADDR | + | - } ] [ label LABEL ] [ scope SCOPE ] [ metric N ]
                [ valid_lft LFT ] [ preferred_lft LFT ] [ noprefixroute ] [ nodad ]
+               [ home ] [ mngtmpaddr ] [ optimistic ]
        ip address del ADDR[/LEN] dev DEV
        ip address { show | flush } [ [ dev ] DEV ] [ up ] [ scope SCOPE ] [ to PREFIX ]
                [ label PATTERN ] [ master DEV ] [ type TYPE ]
@@ -88,6 +89,12 @@ func (p *addrParser) word(a *args) {
 		m.Flags |= unix.IFA_F_NOPREFIXROUTE
 	case w == "nodad":
 		m.Flags |= unix.IFA_F_NODAD
+	case w == "home":
+		m.Flags |= unix.IFA_F_HOMEADDRESS
+	case w == "mngtmpaddr":
+		m.Flags |= unix.IFA_F_MANAGETEMPADDR
+	case w == "optimistic":
+		m.Flags |= unix.IFA_F_OPTIMISTIC
 	default:
 		if w == "local" {
 			w = a.next()
@@ -238,6 +245,12 @@ func parseAddrFilter(a *args, c *Command) AddrFilter {
 			f.NeedFlags |= unix.IFA_F_PERMANENT
 		case w == "dynamic":
 			f.NotFlags |= unix.IFA_F_PERMANENT
+		case w == "deprecated":
+			f.NeedFlags |= unix.IFA_F_DEPRECATED
+		case w == "-deprecated":
+			f.NotFlags |= unix.IFA_F_DEPRECATED
+		case w == "mngtmpaddr":
+			f.NeedFlags |= unix.IFA_F_MANAGETEMPADDR
 		default:
 			if w == "dev" {
 				w = a.next()

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -15,6 +16,7 @@ const routeHelp = `Usage: ip route { list | flush } [ [ exact | root | match ] P
        ip route { add | del | change | append | prepend | replace } [ TYPE ] PREFIX [ tos TOS ]
                [ table TABLE ] [ proto PROTO ] [ scope SCOPE ] [ metric N ] [ src ADDR ] [ onlink ]
                [ mtu [ lock ] N ] [ advmss N ] [ initcwnd N ] [ initrwnd N ] [ window N ] [ hoplimit N ]
+               [ expires SECONDS ] [ pref { low | medium | high } ]
                { [ via ADDR ] [ dev DEV ] | { nexthop [ via ADDR ] [ dev DEV ] [ weight N ] [ onlink ] }... }
 `
 
@@ -149,6 +151,16 @@ func (p *routeParser) word(a *args) {
 		r.InitCwnd = p.metric(a, unix.RTAX_INITCWND, "\"initcwnd\" value is invalid\n")
 	case w == "initrwnd":
 		r.InitRwnd = p.metric(a, unix.RTAX_INITRWND, "\"initrwnd\" value is invalid\n")
+	case w == "expires":
+		r.Expires = time.Duration(a.number(32, "\"expires\" value is invalid\n")) * time.Second
+		r.Has |= netlink.RouteCacheInfo
+	case w == "pref":
+		v := a.next()
+		n, ok := map[string]uint8{"low": 3, "medium": 0, "high": 1}[v]
+		if !ok {
+			panic(invalid(v, "\"pref\" value is invalid\n"))
+		}
+		r.Pref, r.Has = n, r.Has|netlink.RoutePref
 	case w == "onlink":
 		r.Flags |= unix.RTNH_F_ONLINK
 	case abbrev(w, "protocol"):

@@ -133,6 +133,10 @@ func (s *Sysctls) failed(t *tool, key, what string, err error) int {
 			return 0
 		}
 		return t.failf(1, "sysctl: cannot stat /proc/sys/%s: %s\n", sysctlPath(key), errText(err))
+	case syscall.EIO:
+		if what == "reading" { // sysctl(8) says nothing of a stable_secret that nobody has given
+			return 1
+		}
 	case syscall.EACCES, syscall.EPERM:
 		// What sysctl(8) makes of a file that may not be written; its status is 0.
 		return t.failf(0, "sysctl: %s key \"%s\": %s\n", what, dots, errText(syscall.EINVAL))
