@@ -108,6 +108,8 @@ type PingResult struct {
 type Datagram struct {
 	From netip.AddrPort
 	Data string
+
+	Err *SockError // what it is instead: an entry of the socket's error queue
 }
 
 // A Probe is a probe command; see the package's documentation.
@@ -125,12 +127,15 @@ type Probe struct {
 	Source netip.Addr // the same: a source, or not valid
 	Via    netip.Addr // the same: an address of the device, if Dev is ""
 
-	Reuse       bool // echo, listen: SO_REUSEADDR
-	OnlyJoined  bool // echo, listen: IP_MULTICAST_ALL off
-	HasTTL      bool // send: there is a TTL, else it is as the system has it
-	TTL         int  // send: IP_TTL and IP_MULTICAST_TTL
-	NoLoop      bool // send: IP_MULTICAST_LOOP off
-	NoBroadcast bool // send: without SO_BROADCAST
+	Reuse       bool   // echo, listen: SO_REUSEADDR
+	OnlyJoined  bool   // echo, listen: IP_MULTICAST_ALL off
+	HasTTL      bool   // send: there is a TTL, else it is as the system has it
+	TTL         int    // send: IP_TTL and IP_MULTICAST_TTL
+	NoLoop      bool   // send: IP_MULTICAST_LOOP off
+	NoBroadcast bool   // send: without SO_BROADCAST
+	RecvErr     bool   // send: IP_RECVERR, from a socket without a peer: show the error queue
+	Discover    string // send: IP_MTU_DISCOVER: do, dont, want, probe; "": the system's choice
+	Size        int    // send: how many octets, of which Data are the first; 0: Data
 }
 
 // A ProbeVerb is what a [Probe] does.
