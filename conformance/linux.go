@@ -35,7 +35,9 @@ type kernel struct {
 	init     *rtnl.Namespace         // the lab's initial Net
 	known    map[string]bool         // the Nets that there are, by name
 	services map[service]*listener   // sockets that probes keep open
+	adverts  map[service]*advertiser // and those that advertise routers
 	watches  map[string]*kernelWatch // of a watched job, by Net
+	daemons  map[router]*daemon      // of multicast routing
 }
 
 // A service is a probe's socket: its Net, local address and name.
@@ -60,8 +62,12 @@ func startKernel() (*kernel, error) {
 
 // close takes down all that the lab has left.
 func (k *kernel) close() {
+	k.hush("")
 	for s := range k.services {
 		k.shut(s)
+	}
+	for at := range k.daemons {
+		k.dismiss(at)
 	}
 	for _, w := range k.watches {
 		go w.close() // the kernel waits for its readers before it closes a packet socket
@@ -181,11 +187,13 @@ func (k *kernel) farewell(name string) (wait func() error, err error) {
 	if name == "" {
 		return func() error { return nil }, nil
 	}
+	k.hush(name)
 	for s := range k.services {
 		if s.net == name {
 			k.shut(s)
 		}
 	}
+	k.dismissAll(name)
 	k.unwatch(name)
 	if err := k.in(name, forgetNeighbours); err != nil {
 		return nil, err

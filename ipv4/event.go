@@ -77,6 +77,7 @@ func (s *Inet) attach(d *core.Device) {
 func (s *Inet) detach(dev *device) {
 	d := dev.dev
 	n := d.Net()
+	s.mrouteGone(dev)
 	s.devs.Set(d, nil)
 	s.groupsEnd(dev)
 	if !n.Alive() {

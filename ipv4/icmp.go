@@ -109,7 +109,7 @@ func (s *Inet) icmpReply(w *core.Worker, p *core.Packet, ip wire.IPv4, q *core.P
 	typ := q.Bytes()[0]
 	rates := &s.path.nets.Own(n).rates
 	limited := s.icmpLimited(n, typ, 0)
-	if limited && !rates.allowNet(s.icmpPerSec(n), s.icmpBurst(n), w.Now()) {
+	if limited && !s.AllowICMP(n, w.Now()) {
 		w.Drop(q, core.ICMPRate)
 		w.Deliver(p)
 		return

@@ -35,7 +35,7 @@ func (s *Inet) SendICMP(w *core.Worker, about *core.Packet, typ, code uint8, inf
 	rates := &s.path.nets.Own(n).rates
 	limited := s.icmpLimited(n, typ, code)
 	fromLoop := about.Dev != nil && about.Dev.Flags()&core.FlagLoopback != 0
-	if limited && !fromLoop && !rates.allowNet(s.icmpPerSec(n), s.icmpBurst(n), now) {
+	if limited && !fromLoop && !s.AllowICMP(n, now) {
 		return
 	}
 	tos := ip.TOS()
@@ -114,8 +114,16 @@ func (s *Inet) icmpLimited(n *netns.Net, typ, code uint8) bool {
 		s.conf.Of(n).ICMPRatemask.Load()&(1<<typ) != 0
 }
 
-func (s *Inet) icmpPerSec(n *netns.Net) int64 { return int64(s.conf.Of(n).ICMPMsgsPerSec.Load()) }
-func (s *Inet) icmpBurst(n *netns.Net) int64  { return int64(s.conf.Of(n).ICMPMsgsBurst.Load()) }
+// AllowICMP reports whether n may send another ICMP message of a limited kind, of
+// either family: net.ipv4.icmp_msgs_per_sec and icmp_msgs_burst say how many.
+// Linux: icmp_global_allow.
+func (s *Inet) AllowICMP(n *netns.Net, now time.Duration) bool {
+	c := s.conf.Of(n)
+	return s.path.nets.Own(n).rates.net.Allow(int64(c.ICMPMsgsPerSec.Load()), int64(c.ICMPMsgsBurst.Load()), now)
+}
+
+// CountICMP counts a message that was sent. Linux: icmp_global_consume.
+func (s *Inet) CountICMP(n *netns.Net) { s.path.nets.Own(n).rates.net.Consume(n) }
 
 // icmpAllowPeer reports whether one more limited message may go by rt, and
 // counts it. Linux: icmpv4_xrlim_allow.
@@ -124,6 +132,6 @@ func (s *Inet) icmpAllowPeer(n *netns.Net, rt *Route, rates *rates, now time.Dur
 	if rt.Dev.Flags()&core.FlagLoopback == 0 && !rates.allowPeer(rt.Dst.As4(), every, now) {
 		return false
 	}
-	rates.consume(n)
+	rates.net.Consume(n)
 	return true
 }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nsmodel/core"
 	"nsmodel/core/wire"
 	"nsmodel/netns"
 )
@@ -45,10 +46,8 @@ type rates struct {
 	mu    sync.Mutex
 	peers map[[4]byte]*peer
 	order [][4]byte // as they came
-	begun bool
-	// the bucket of the Net as a whole. Linux: icmp_global_credit and stamp
-	credit int64
-	stamp  time.Duration
+
+	net core.ICMPBudget // of the Net as a whole, and of both families
 }
 
 // peer returns what is known of a; under mu. Linux: inet_getpeer.
@@ -127,37 +126,4 @@ func (t *rates) allowRedirect(a [4]byte, now time.Duration) bool {
 	p.last = now
 	p.redirects++
 	return true
-}
-
-// allowNet reports whether the Net as a whole may send another error.
-// Linux: icmp_global_allow.
-func (t *rates) allowNet(perSec, burst int64, now time.Duration) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.begun {
-		t.begun, t.credit, t.stamp = true, burst, now
-	}
-	if t.credit > 0 {
-		return true
-	}
-	delta := min(now-t.stamp, time.Second)
-	if delta < time.Second/50 {
-		return false
-	}
-	more := perSec * int64(delta) / int64(time.Second)
-	if more == 0 {
-		return false
-	}
-	t.credit, t.stamp = min(t.credit+more, burst), now
-	return true
-}
-
-// consume counts an error that was sent: one credit on average, but not
-// always, so that nobody can tell from the rate of his answers what others got
-// (CVE-2020-25705). Linux: icmp_global_consume.
-func (t *rates) consume(n *netns.Net) {
-	k := int64(n.Uint64N(3))
-	t.mu.Lock()
-	t.credit -= k
-	t.mu.Unlock()
 }

@@ -102,7 +102,6 @@ func (s *Inet) finishRoute(n *netns.Net, rt *Route) error {
 	}
 	if rt.Dst.IsMulticast() {
 		rt.Multicast = true
-		rt.Local = rt.Local || dev.member(rt.Dst.As16())
 	}
 	if !chosen(rt.Src) {
 		if rt.Src = rt.Result.Src(); !chosen(rt.Src) {
@@ -110,6 +109,9 @@ func (s *Inet) finishRoute(n *netns.Net, rt *Route) error {
 				return syscall.EADDRNOTAVAIL
 			}
 		}
+	}
+	if rt.Multicast {
+		rt.Local = rt.Local || dev.member(rt.Dst.As16(), rt.Src.As16())
 	}
 	if rt.MTU = rt.Result.MTU(); rt.MTU == 0 {
 		rt.MTU = dev.mtu()

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"net/netip"
+	"nsmodel/core/wire"
 	"time"
 
 	"nsmodel/core/netlink"
@@ -124,8 +125,11 @@ type Probe struct {
 
 	Name   string     // tells sockets of one Local apart; "" is one, too
 	Group  netip.Addr // join, leave, block, unblock: the group
-	Source netip.Addr // the same: a source, or not valid
+	Source netip.Addr // the same: a source, or not valid; of mroute the origin
 	Via    netip.Addr // the same: an address of the device, if Dev is ""
+
+	Six  bool   // mroute: IPv6's
+	Oifs string // mroute add: devices, with commas between them; see [Probe.OIFs]
 
 	Reuse       bool   // echo, listen: SO_REUSEADDR
 	OnlyJoined  bool   // echo, listen: IP_MULTICAST_ALL off
@@ -136,6 +140,11 @@ type Probe struct {
 	RecvErr     bool   // send: IP_RECVERR, from a socket without a peer: show the error queue
 	Discover    string // send: IP_MTU_DISCOVER: do, dont, want, probe; "": the system's choice
 	Size        int    // send: how many octets, of which Data are the first; 0: Data
+
+	RA wire.RAFields // ra: what is advertised, but for the source's hardware address
+	// NoSource leaves the option with that address out.
+	NoSource bool
+	Target   netip.Addr // ndisc: whom to ask for; ra send: to whom, else all nodes
 }
 
 // A ProbeVerb is what a [Probe] does.
@@ -157,4 +166,15 @@ const (
 	UDPLeave
 	UDPBlock
 	UDPUnblock
+	RASend
+	RAOn
+	RAOff
+	RSSend
+	NDISC
+	MrouteInit
+	MrouteDone
+	MrouteAddVIF
+	MrouteDelVIF
+	MrouteAdd
+	MrouteDel
 )
