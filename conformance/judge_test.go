@@ -25,7 +25,7 @@ func TestDirectives(t *testing.T) {
 		"#: nonsense\nip link\n":                    "x.lab:1: unknown directive \"nonsense\"",
 		"#: linux 6.18: differs x\n#: - (\nip link": "x.lab:2: error parsing regexp: missing closing ): `^(?:()$`",
 		"ip link\n#: needs bridge\n":                "x.lab:2: a directive stands before the first command",
-		"ip link\nfrobnicate\n":                     "x.lab:2: unknown command \"frobnicate\" (a lab knows ip, bridge, sysctl, ping and probe)",
+		"ip link\nfrobnicate\n":                     "x.lab:2: unknown command \"frobnicate\" (a lab knows ip, bridge, sysctl, ping, tracepath, traceroute and probe)",
 		"# fine\n#: linux: skip r\nip link <<E":     "x.lab:3: no line \"E\" ends the here-document",
 	} {
 		if _, err := Parse("x.lab", text); err == nil || err.Error() != want {

@@ -111,7 +111,7 @@ func (k *kernel) in(name string, f func() error) error {
 // do runs one command as the lab says it.
 func (k *kernel) do(l lab.Line) (lab.Result, error) {
 	if cmd, err := lab.Parse(l); err == nil {
-		if _, ok := cmd.Do.(*lab.Probe); ok {
+		if ownTool(cmd) {
 			return lab.New(probes{k}).Run(l)
 		}
 	}

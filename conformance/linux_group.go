@@ -41,6 +41,9 @@ func (k *kernel) options(fd int, p *lab.Probe, six bool) error {
 			return err
 		}
 	}
+	if err := discover(fd, p); err != nil {
+		return err
+	}
 	switch {
 	case p.Dev == "":
 		return nil

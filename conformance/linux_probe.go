@@ -139,7 +139,7 @@ func (k *kernel) udp(net string, p *lab.Probe) (f *os.File, err error) {
 		if err = k.options(fd, p, family == unix.AF_INET6); err == nil && local.IsValid() {
 			err = unix.Bind(fd, sockaddr(local))
 		}
-		if err == nil && remote.IsValid() {
+		if err == nil && remote.IsValid() && !p.RecvErr {
 			err = unix.Connect(fd, sockaddr(remote))
 		}
 		if err != nil {
@@ -237,7 +237,11 @@ func (k *kernel) send(net string, p *lab.Probe) ([]lab.Datagram, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if _, err := f.Write([]byte(p.Data)); err != nil {
+	data := append([]byte(p.Data), make([]byte, max(0, p.Size-len(p.Data)))...)
+	if p.RecvErr {
+		return sendQueue(f, p, data)
+	}
+	if _, err := f.Write(data); err != nil {
 		return nil, err
 	}
 	if p.Wait == 0 {

@@ -225,12 +225,19 @@ func (h *Host) send(n *netns.Net, p *lab.Probe) ([]lab.Datagram, error) {
 		}
 		o.MulticastIf.Index = d.Index()
 	}
+	o.RecvErr, o.Discover = p.RecvErr, map[string]udp.Discover{"do": udp.DiscoverDo, "dont": udp.DiscoverDont, "want": udp.DiscoverWant,
+		"probe": udp.DiscoverProbe}[p.Discover]
+	data := []byte(p.Data)
+	data = append(data, make([]byte, max(0, p.Size-len(data)))...)
+	if p.RecvErr {
+		return h.sendQueue(n, p, o, data)
+	}
 	c, err := h.M.UDP.Dial(n, p.Local, p.Remote, o)
 	if err != nil {
 		return nil, bare(err)
 	}
 	defer c.Close()
-	if _, err := c.Write([]byte(p.Data)); err != nil {
+	if _, err := c.Write(data); err != nil {
 		return nil, bare(err)
 	}
 	h.settle()

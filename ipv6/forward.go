@@ -36,6 +36,18 @@ func (s *Inet) forward(w *core.Worker, p *core.Packet, ip wire.IPv6, in *device,
 		w.Drop(p, core.MartianSource)
 		return
 	}
+	gw := ip.Dst()
+	if hop.Gw.IsValid() {
+		gw = hop.Gw
+	}
+	if e := s.exceptionTo(p.Net(), &r.res, ip.Dst()); e != nil && e.better {
+		if gw = e.gw; !gw.IsValid() {
+			gw = ip.Dst()
+		}
+	}
+	if hop.Dev == in.dev {
+		s.sendRedirect(w, p, ip, in, gw)
+	}
 	mtu := r.res.MTU()
 	if mtu == 0 {
 		mtu = out.mtu()
@@ -48,10 +60,6 @@ func (s *Inet) forward(w *core.Worker, p *core.Packet, ip wire.IPv6, in *device,
 	}
 	ip.DecHopLimit()
 	p.Opts[optFlags] |= flagForwarded
-	gw := ip.Dst()
-	if hop.Gw.IsValid() {
-		gw = hop.Gw
-	}
 	if !s.Hooks.Run(w, p, netfilter.Forward, core.AFInet6, in.dev, hop.Dev) ||
 		!s.Hooks.Run(w, p, netfilter.PostRouting, core.AFInet6, in.dev, hop.Dev) {
 		return

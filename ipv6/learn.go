@@ -19,6 +19,8 @@ func (s *Inet) LearnFrom(w *core.Worker, p *core.Packet, fl *fib.Flow, e ICMPErr
 	switch e.Type {
 	case wire.ICMP6PacketTooBig:
 		s.UpdatePMTU(p.Net(), fl, int(e.Info))
+	case wire.ICMP6Redirect:
+		s.Redirect(w, p, fl)
 	}
 }
 

@@ -21,6 +21,8 @@ func (s *Inet) ndiscReceive(w *core.Worker, p *core.Packet, ip wire.IPv6, m wire
 	}
 	target, ok := m.Target()
 	switch {
+	case m.Type() == wire.ICMP6Redirect:
+		ok = s.redirectReceive(w, p, dev, ip, m)
 	case m.Type() == wire.ICMP6NeighSolicit && ok:
 		kept := false
 		if ok, kept = s.receiveNS(w, p, dev, ip, m, target, false); kept {

@@ -83,9 +83,10 @@ func parseTool(a *args, net string) (*Command, error) {
 	tool := a.next()
 	parse := map[string]func(*args, string) *Command{
 		"ip": parseIP, "bridge": parseBridge, "sysctl": parseSysctl, "ping": parsePing, "probe": parseProbe,
+		"tracepath": parseTracepath, "traceroute": parseTraceroute,
 	}[tool]
 	if parse == nil {
-		return nil, fmt.Errorf("unknown command %q (a lab knows ip, bridge, sysctl, ping and probe)", tool)
+		return nil, fmt.Errorf("unknown command %q (a lab knows ip, bridge, sysctl, ping, tracepath, traceroute and probe)", tool)
 	}
 	c := parse(a, net)
 	if c.Tool == "" { // ip netns exec has set it

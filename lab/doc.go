@@ -42,13 +42,18 @@
 //	    Keep a source out of a group that was joined, or let it in again.
 //	probe udp send ADDR:PORT TEXT [from [ADDR:]PORT] [wait DURATION]
 //	        [dev DEV] [ttl TTL] [noloop] [nobroadcast]
+//	        [recverr] [discover do|dont|want|probe] [size N]
 //	    Send TEXT (or the here-document, if TEXT is -) as one datagram from a
 //	    new socket: connected to ADDR:PORT, bound first if there is a from.
 //	    With a wait, wait for one datagram or an ICMP error and print
 //	    reply from 10.0.0.2:7 "hello"
 //	    To a group: by DEV (IP_MULTICAST_IF), and not to this Net's own members
 //	    if noloop (IP_MULTICAST_LOOP). nobroadcast takes SO_BROADCAST away,
-//	    which the socket else has.
+//	    which the socket else has. recverr turns the error queue on
+//	    (IP_RECVERR), leaves the socket without a peer, and at the end prints
+//	    what the queue holds, at most 16 octets of each datagram that is quoted:
+//	    error "Connection refused" icmp type 3 code 3 info 0 by 10.0.0.2 to 10.0.0.2:9 "hello"
+//	    discover is IP_MTU_DISCOVER; size adds zeros to TEXT up to N octets.
 //	probe raw send DEV HEX
 //	    Send the Ethernet frame of these bytes out of DEV. Colons, dots and
 //	    dashes in HEX, and words, are passed over.

@@ -271,7 +271,7 @@ func TestProbe(t *testing.T) {
 		case p.Verb == UDPSend && p.Remote.Port() == 10:
 			return nil, ErrNoReply
 		case p.Verb == UDPSend || p.Verb == UDPShow:
-			return []Datagram{{netip.MustParseAddrPort("10.0.0.1:7"), "h\"\x00\n"}}, nil
+			return []Datagram{{From: netip.MustParseAddrPort("10.0.0.1:7"), Data: "h\"\x00\n"}}, nil
 		case p.Verb == Ledger && p.Dev == "":
 			return nil, nil
 		}

@@ -109,6 +109,8 @@ type PingResult struct {
 type Datagram struct {
 	From netip.AddrPort
 	Data string
+
+	Err *SockError // what it is instead: an entry of the socket's error queue
 }
 
 // A Probe is a probe command; see the package's documentation.
@@ -129,12 +131,15 @@ type Probe struct {
 	Six  bool   // mroute: IPv6's
 	Oifs string // mroute add: devices, with commas between them; see [Probe.OIFs]
 
-	Reuse       bool // echo, listen: SO_REUSEADDR
-	OnlyJoined  bool // echo, listen: IP_MULTICAST_ALL off
-	HasTTL      bool // send: there is a TTL, else it is as the system has it
-	TTL         int  // send: IP_TTL and IP_MULTICAST_TTL
-	NoLoop      bool // send: IP_MULTICAST_LOOP off
-	NoBroadcast bool // send: without SO_BROADCAST
+	Reuse       bool   // echo, listen: SO_REUSEADDR
+	OnlyJoined  bool   // echo, listen: IP_MULTICAST_ALL off
+	HasTTL      bool   // send: there is a TTL, else it is as the system has it
+	TTL         int    // send: IP_TTL and IP_MULTICAST_TTL
+	NoLoop      bool   // send: IP_MULTICAST_LOOP off
+	NoBroadcast bool   // send: without SO_BROADCAST
+	RecvErr     bool   // send: IP_RECVERR, from a socket without a peer: show the error queue
+	Discover    string // send: IP_MTU_DISCOVER: do, dont, want, probe; "": the system's choice
+	Size        int    // send: how many octets, of which Data are the first; 0: Data
 
 	RA wire.RAFields // ra: what is advertised, but for the source's hardware address
 	// NoSource leaves the option with that address out.

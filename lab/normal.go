@@ -17,6 +17,7 @@ type norm struct {
 var norms = []norm{
 	// A round trip on a real machine takes what it takes.
 	{regexp.MustCompile(`time=[0-9.]+ ms`), "time=T ms"},
+	{regexp.MustCompile(` +[0-9]+\.[0-9]{3} ?ms`), " T ms"}, // tracepath's and traceroute's
 	{regexp.MustCompile(`rtt min/avg/max/mdev = [0-9./]+ ms`), "rtt min/avg/max/mdev = T ms"},
 	{regexp.MustCompile(`(packet loss), time [0-9]+ms`), "$1, time T"},
 	// How many requests are under way at once depends on the scheduler.

@@ -16,6 +16,7 @@ const probeHelp = `Usage: probe udp { echo | listen } [ADDR:]PORT [ as NAME ] [ 
        probe udp { block | unblock } [ADDR:]PORT GROUP source ADDR [ dev DEV | via ADDR ] [ as NAME ]
        probe udp send ADDR:PORT TEXT [ from [ADDR:]PORT ] [ wait DURATION ]
                       [ dev DEV ] [ ttl TTL ] [ noloop ] [ nobroadcast ]
+                      [ recverr ] [ discover { do | dont | want | probe } ] [ size N ]
        probe { mroute | mroute6 } { init | done | vif | add | del } ...
        probe raw send DEV HEX...
        probe raw { listen | show | close | sendto } { ip4 | ip6 }:PROTO ...
@@ -132,6 +133,15 @@ func (p *Probe) udpWord(a *args, w string) bool {
 		p.NoLoop = true
 	case w == "nobroadcast" && send:
 		p.NoBroadcast = true
+	case w == "recverr" && send:
+		p.RecvErr = true
+	case w == "discover" && send:
+		p.Discover = a.next()
+		return p.Discover == "do" || p.Discover == "dont" || p.Discover == "want" || p.Discover == "probe"
+	case w == "size" && send:
+		v, ok := number(a.next(), 16)
+		p.Size = int(v)
+		return ok
 	case w == "reuse" && listen:
 		p.Reuse = true
 	case w == "joined" && listen:
@@ -231,6 +241,10 @@ func (p *Probe) run(t *tool) int {
 			continue
 		}
 		word := "from"
+		if g.Err != nil {
+			t.outf("%s\n", g.Err)
+			continue
+		}
 		if p.Verb == UDPSend {
 			word = "reply from"
 		}

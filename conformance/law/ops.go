@@ -171,7 +171,7 @@ func (b *bench) open(n *netns.Net, key string, args []string) string {
 		case "recverr":
 			o.RecvErr = true
 		case "df":
-			o.DF = true
+			o.Discover = udp.DiscoverDo
 		case "from":
 			from = netip.MustParseAddrPort(value)
 		case "dev":

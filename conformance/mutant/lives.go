@@ -71,6 +71,6 @@ func tellings() []Mutant {
 		{Name: "listeners are told under the lock that they take", Kind: Notification, Precedent: "C82 RDMA/ipoib, mlx5 devlink: a lock is held across a notifier",
 			Edits: []Edit{{"core/netlink/group.go", "\ts.closed = true\n\ts.mu.Unlock()\n\tif !was && s.notify != nil {\n\t\ts.notify()\n\t}\n", "\ts.closed = true\n\tif !was && s.notify != nil {\n\t\ts.notify()\n\t}\n\ts.mu.Unlock()\n"}}},
 		{Name: "readers are not woken by the end of their Net", Kind: Notification, Precedent: "C84 of that kind: who waits is not told",
-			Edits: []Edit{{"transport/udp/conn.go", "\tc.closed, c.gone = true, gone\n\tc.q = queue{}\n", "\tc.closed, c.gone = !gone, gone\n\tc.q = queue{}\n"}}},
+			Edits: []Edit{{"transport/udp/conn.go", "\tc.closed, c.gone = true, gone\n\tc.q, c.errs = queue{}, nil\n", "\tc.closed, c.gone = !gone, gone\n\tc.q = queue{}\n"}}},
 	}
 }

@@ -32,8 +32,8 @@ type Options struct {
 	ReusePort bool   // SO_REUSEPORT
 	Broadcast bool   // SO_BROADCAST
 	Device    string // SO_BINDTODEVICE
-	RecvErr   bool   // IP_RECVERR: soft errors and those of unconnected sockets, too
-	DF        bool   // IP_MTU_DISCOVER = IP_PMTUDISC_DO
+	RecvErr   bool   // IP_RECVERR, IPV6_RECVERR: there is an error queue, of soft errors and for sockets without a peer, too
+	Discover  Discover
 	V6Only    bool   // IPV6_V6ONLY, of an IPv6 socket; net.ipv6.bindv6only for all
 	RcvBuf    int    // SO_RCVBUF as doubled by Linux; 0: DefaultBuffer
 	TTL, TOS  uint8  // IP_TTL (0: the Net's default), IP_TOS
@@ -68,7 +68,9 @@ type Conn struct {
 	source  netip.Addr     // what it sends from; the zero Addr: as the route has it. Linux: inet_saddr
 	raddr   netip.AddrPort // zero while not connected
 	q       queue
-	err     error // what ICMP reported, until somebody is told
+	err     error         // what ICMP reported, until somebody is told
+	errs    []QueuedError // the error queue. Linux: sk_error_queue
+	errSize int           // charged for it against the receive buffer
 	dropped uint64
 	closed  bool
 	gone    bool // closed by the end of its Net
@@ -105,6 +107,7 @@ func (u *UDP) socket(n *netns.Net, o Options, six bool) (*Conn, error) {
 		o.V6Only = o.V6Only || u.six.Conf(n).BindV6Only.Load() != 0
 	}
 	c.opts, c.six = o, six
+	c.discover()
 	if o.Device != "" {
 		d := u.stack.Device(n, o.Device)
 		if d == nil {
@@ -316,7 +319,7 @@ func (c *Conn) enqueue(p *core.Packet, src netip.Addr, h wire.UDP) error {
 	if c.closed {
 		return net.ErrClosed
 	}
-	if c.q.n > 0 && c.q.used+cost(len(h.Payload())) > c.opts.RcvBuf { // one always fits
+	if c.q.n > 0 && c.q.used+c.errSize+cost(len(h.Payload())) > c.opts.RcvBuf { // one always fits
 		c.dropped++
 		return syscall.ENOBUFS
 	}
@@ -326,14 +329,18 @@ func (c *Conn) enqueue(p *core.Packet, src netip.Addr, h wire.UDP) error {
 }
 
 // report notes an ICMP error. Without IP_RECVERR only a connected socket hears
-// of it, and of hard ones only. Linux: __udp4_lib_err.
-func (c *Conn) report(errno syscall.Errno, hard bool) {
+// of it, and of hard ones only; with it the error goes to the queue as well.
+// Linux: __udp4_lib_err, ip_icmp_error.
+func (c *Conn) report(e QueuedError, hard bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if errno == 0 || c.closed || !c.opts.RecvErr && (!hard || !c.raddr.IsValid()) {
+	if e.Errno == 0 || c.closed || !c.opts.RecvErr && (!hard || !c.raddr.IsValid()) {
 		return
 	}
-	c.err = errno
+	if c.opts.RecvErr {
+		c.queueError(e)
+	}
+	c.err = e.Errno
 	c.ready.Broadcast()
 }
 
@@ -398,7 +405,7 @@ func (c *Conn) shut(gone bool) bool {
 		return false
 	}
 	c.closed, c.gone = true, gone
-	c.q = queue{}
+	c.q, c.errs = queue{}, nil
 	c.read.timer.stop()
 	c.write.timer.stop()
 	c.ready.Broadcast()

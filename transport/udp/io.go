@@ -141,6 +141,15 @@ func (c *Conn) send(b []byte, to netip.AddrPort) error {
 // output builds the datagram. Its checksum is left to whoever puts it on a
 // wire, as Linux leaves it to the device. Linux: udp_send_skb.
 func (c *Conn) output(w *core.Worker, b []byte, rt *ipv4.Route, sport uint16, to netip.AddrPort) error {
+	if c.opts.Discover == DiscoverProbe {
+		rt.MTU = rt.Dev.MTU()
+	}
+	if c.opts.Discover.strict() && len(b)+wire.UDPLen+wire.IPv4Len > rt.MTU {
+		return c.tooBig(to, rt.MTU)
+	}
+	if len(b) > MaxPayload {
+		return syscall.EMSGSIZE
+	}
 	p := w.NewPacket(c.n, wire.UDPLen+len(b))
 	data := p.Bytes()
 	copy(data[wire.UDPLen:], b)
@@ -156,7 +165,7 @@ func (c *Conn) output(w *core.Worker, b []byte, rt *ipv4.Route, sport uint16, to
 	h.FillPartial4(src.As4(), dst.As4())
 	p.SetPartial(0, 6)
 	p.Mark, p.Priority = c.opts.Mark, c.opts.Priority
-	o := ipv4.SendOptions{Src: src, Dst: dst, Proto: ipv4.ProtoUDP, TOS: c.opts.TOS, TTL: c.opts.TTL, DF: c.u.ip.WantDF(c.n), NoFragment: c.opts.DF,
+	o := ipv4.SendOptions{Src: src, Dst: dst, Proto: ipv4.ProtoUDP, TOS: c.opts.TOS, TTL: c.opts.TTL, DF: c.opts.Discover == DiscoverWant, NoFragment: c.opts.Discover.strict(),
 		Mark: c.opts.Mark, Priority: c.opts.Priority, MulticastLoop: !c.opts.NoLoop}
 	if rt.Multicast { // Linux: mc_ttl
 		o.TTL, o.HostOnly = c.opts.MulticastTTL, c.opts.HostOnly

@@ -69,7 +69,13 @@ func (u *UDP) icmpError6(w *core.Worker, p *core.Packet, quoted wire.IPv6, b []b
 	if c, ok := u.table.Lookup(p.Net(), &f); ok {
 		fl := fib.Flow{Dst: quoted.Dst(), Src: quoted.Src(), Oif: int32(c.dev), Mark: c.opts.Mark, Proto: ipv6.ProtoUDP}
 		u.six.LearnFrom(w, p, &fl, e)
-		c.report(e.Errno())
+		if e.Type == wire.ICMP6Redirect {
+			return
+		}
+		errno, hard := e.Errno()
+		q := QueuedError{Errno: errno, Origin: OriginICMP6, Type: e.Type, Code: e.Code, Info: e.Info, Offender: netip.AddrFrom16(e.From),
+			To: netip.AddrPortFrom(quoted.Dst(), wire.UDP(b).DstPort()), Hops: wire.IPv6(p.L3()).HopLimit(), Payload: b[wire.UDPLen:]}
+		c.report(q, hard || e.Type == wire.ICMP6PacketTooBig && c.opts.Discover != DiscoverDont)
 	}
 }
 
@@ -156,6 +162,15 @@ func (c *Conn) send6(w *core.Worker, b []byte, src netip.Addr, sport uint16, to 
 	if err != nil {
 		return err
 	}
+	if c.opts.Discover == DiscoverProbe {
+		rt.MTU = rt.Dev.MTU()
+	}
+	if c.opts.Discover.strict() && len(b)+wire.UDPLen+wire.IPv6Len > rt.MTU {
+		return c.tooBig(to, rt.MTU)
+	}
+	if len(b) > wire.IPv6MaxLen-wire.UDPLen {
+		return syscall.EMSGSIZE
+	}
 	p := w.NewPacket(c.n, wire.UDPLen+len(b))
 	data := p.Bytes()
 	copy(data[wire.UDPLen:], b)
@@ -167,7 +182,7 @@ func (c *Conn) send6(w *core.Worker, b []byte, src netip.Addr, sport uint16, to 
 	h.FillPartial6(rt.Src.As16(), rt.Dst.As16())
 	p.SetPartial(0, wire.UDPChecksumOffset)
 	o := ipv6.SendOptions{Proto: ipv6.ProtoUDP, Class: c.opts.TOS, HopLimit: c.opts.TTL,
-		Mark: c.opts.Mark, Priority: c.opts.Priority, NoFragment: c.opts.DF, MulticastLoop: !c.opts.NoLoop}
+		Mark: c.opts.Mark, Priority: c.opts.Priority, NoFragment: c.opts.Discover.strict(), MulticastLoop: !c.opts.NoLoop}
 	if rt.Multicast { // Linux: mcast_hops
 		o.HopLimit, o.HostOnly = c.opts.MulticastTTL, c.opts.HostOnly
 	}

@@ -144,8 +144,13 @@ func (u *UDP) icmpError(w *core.Worker, p *core.Packet, quoted wire.IPv4, e ipv4
 		return
 	}
 	u.ip.LearnFrom(w, p, c.errorFlow(quoted.Dst(), quoted.Src()), e)
-	errno, hard := convert(e, u.ip.WantDF(p.Net()))
-	c.report(errno, hard)
+	errno, hard := convert(e, c.opts.Discover != DiscoverDont)
+	q := QueuedError{Errno: errno, Origin: OriginICMP, Type: e.Type, Code: e.Code, Info: e.Info, Offender: e.From,
+		To: netip.AddrPortFrom(quoted.Dst(), dport), Hops: wire.IPv4(p.L3()).TTL()}
+	if len(b) > wire.UDPLen {
+		q.Payload = b[wire.UDPLen:]
+	}
+	c.report(q, hard)
 }
 
 // convert returns the errno of an ICMP error and whether it is hard; what was too

@@ -197,7 +197,7 @@ func TestErrorsOfCalls(t *testing.T) {
 		m.fails(err, syscall.EINVAL)
 		_, err = m.UDP.Dial(m.a, netip.AddrPort{}, ap("192.0.2.1:9"), udp.Options{})
 		m.fails(err, syscall.ENETUNREACH)
-		df := m.listen(m.a, "0.0.0.0:0", udp.Options{DF: true})
+		df := m.listen(m.a, "0.0.0.0:0", udp.Options{Discover: udp.DiscoverDo})
 		_, err = df.WriteToAddrPort(make([]byte, 1473), ap("10.0.0.2:9"))
 		m.fails(err, syscall.EMSGSIZE)
 		_, err = df.WriteToAddrPort(make([]byte, 1472), ap("10.0.0.2:9"))
