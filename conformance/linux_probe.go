@@ -85,6 +85,8 @@ func (k *kernel) probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 		return nil, k.member(key, p)
 	case lab.RawSend:
 		return nil, k.raw(net, p)
+	case lab.RASend, lab.RAOn, lab.RAOff:
+		return nil, k.advertise(net, p)
 	case lab.CaptureStart, lab.CaptureStop: // the file is no part of the transcript
 		return nil, k.in(net, func() error { _, err := index(p.Dev); return err })
 	case lab.Sleep:

@@ -157,8 +157,7 @@ func (s *Inet) icmpError(w *core.Worker, p *core.Packet, ip wire.IPv4, m wire.IC
 			return
 		case 0:
 			e.Info = uint32(m.MTU())
-			s.UpdatePMTU(n, quoted.Dst4(), m.MTU())
-		}
+		} // with 1 the path is taken to be as narrow as min_pmtu
 	case e.Type == wire.ICMPRedirect:
 		e.Info = m.Rest()
 	case e.Type == wire.ICMPParamProblem:

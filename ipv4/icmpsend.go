@@ -14,9 +14,8 @@ import (
 // 4.3.2.3), from 192.0.0.8 if this Net has no address (RFC 7600).
 const (
 	icmpMaxLen    = 576
-	mtuExpires    = 600 * time.Second // Linux: net.ipv4.route.mtu_expires
-	tosErrorMask  = 0x1e              // the old TOS bits of what the error is about
-	tosErrorPrec  = 0xc0              // internetwork control (RFC 1812 section 4.3.2.5)
+	tosErrorMask  = 0x1e // the old TOS bits of what the error is about
+	tosErrorPrec  = 0xc0 // internetwork control (RFC 1812 section 4.3.2.5)
 	dummyFirst    = 192
 	dummyLast     = 8
 	icmpErrorHops = 0 // the Net's default TTL
@@ -135,19 +134,4 @@ func (s *Inet) icmpAllowPeer(n *netns.Net, rt *Route, rates *rates, now time.Dur
 	}
 	rates.net.Consume(n)
 	return true
-}
-
-// UpdatePMTU notes that n's packets to dst may be mtu bytes long at most, for
-// ten minutes. A value below min_pmtu is not believed: that much is then sent,
-// without Don't Fragment. Linux: __ip_rt_update_pmtu.
-func (s *Inet) UpdatePMTU(n *netns.Net, dst [4]byte, mtu int) {
-	rt, err := s.Route(n, &fib.Flow{Dst: netip.AddrFrom4(dst)})
-	if err != nil || rt.MTU < mtu || rt.Local {
-		return
-	}
-	e := exception{mtu: mtu, expires: s.Core.Sys.Now() + mtuExpires}
-	if least := int(s.conf.Of(n).MinPMTU.Load()); mtu < least {
-		e.mtu, e.locked = min(rt.MTU, least), true
-	}
-	s.path.nets.Own(n).pmtu.set(dst, e)
 }

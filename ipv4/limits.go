@@ -11,10 +11,7 @@ import (
 )
 
 // How much a Net remembers of others at most: the oldest goes first.
-const (
-	maxPeers      = 4096 // hosts that got errors, or sent fragments. Linux: inet_peer_threshold
-	maxExceptions = 4096 // destinations with an own path MTU. Linux: FNHE_HASH_SIZE chains
-)
+const maxPeers = 4096 // hosts that got errors, or sent fragments. Linux: inet_peer_threshold
 
 // idents hand out identifications: counters among which destinations are
 // spread, so that nobody learns from his own packets how many others get
@@ -129,47 +126,4 @@ func (t *rates) allowRedirect(a [4]byte, now time.Duration) bool {
 	p.last = now
 	p.redirects++
 	return true
-}
-
-// exceptions are the destinations whose paths take less than their routes say.
-// Linux: struct fib_nh_exception.
-type exceptions struct {
-	count atomic.Int32 // 0: nobody need look
-	mu    sync.Mutex
-	dst   map[[4]byte]exception
-	order [][4]byte
-}
-
-type exception struct {
-	mtu     int
-	locked  bool
-	expires time.Duration
-}
-
-// get returns what is known of the path to a.
-func (t *exceptions) get(a [4]byte, now time.Duration) (exception, bool) {
-	if t.count.Load() == 0 {
-		return exception{}, false
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e, ok := t.dst[a]
-	return e, ok && now < e.expires
-}
-
-func (t *exceptions) set(a [4]byte, e exception) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.dst == nil {
-		t.dst = map[[4]byte]exception{}
-	}
-	if _, ok := t.dst[a]; !ok {
-		if len(t.order) >= maxExceptions {
-			delete(t.dst, t.order[0])
-			t.order = append(t.order[:0:0], t.order[1:]...)
-		}
-		t.order = append(t.order, a)
-	}
-	t.dst[a] = e
-	t.count.Store(int32(len(t.dst)))
 }

@@ -25,7 +25,7 @@ func (s *Inet) icmpReceive(w *core.Worker, p *core.Packet, ip wire.IPv6) {
 		s.pingReply(w, p, ip, m)
 	case wire.ICMP6DestUnreach, wire.ICMP6PacketTooBig, wire.ICMP6TimeExceeded, wire.ICMP6ParamProblem:
 		s.icmpError(w, p, ip, m)
-	case wire.ICMP6NeighSolicit, wire.ICMP6NeighAdvert:
+	case wire.ICMP6NeighSolicit, wire.ICMP6NeighAdvert, wire.ICMP6RouterSolicit, wire.ICMP6RouterAdvert:
 		s.ndiscReceive(w, p, ip, m)
 	case wire.ICMP6MLDQuery:
 		s.mldQuery(w, p, ip)

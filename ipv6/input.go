@@ -150,10 +150,11 @@ func (s *Inet) deliver(w *core.Worker, p *core.Packet) {
 		w.Drop(p, core.BadIPHeader)
 		return
 	}
-	proto, off, ok := s.headers(w, p, ip)
+	p, proto, off, ok := s.headers(w, p, ip)
 	if !ok {
 		return
 	}
+	ip = wire.IPv6(p.Bytes()) // it may be another datagram, put together
 	p.Pull(off)
 	p.SetL4(0)
 	t := s.protos[proto]

@@ -11,6 +11,7 @@
 package ipv6
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -30,6 +31,12 @@ type Config struct {
 	FIB     netns.Placement // routing tables; default Replicated
 	Rules   netns.Placement // policy rules; default Replicated
 	Sysctls netns.Placement // tunables; default Replicated
+	Frags   netns.Placement // reassembly; default Replicated
+	// HostLimits holds each Net's ip6frag_high_thresh against the fragments of
+	// all, as ipv4.Config has it.
+	HostLimits bool
+	// Exceptions are path MTUs and redirects that were learnt; default Replicated.
+	Exceptions netns.Placement
 	// Enabled lets devices speak IPv6 from the start. Else every Net begins with
 	// net.ipv6.conf.all.disable_ipv6 and default.disable_ipv6 at 1, as Linux
 	// does with the module's parameter disable_ipv6=1.
@@ -53,7 +60,11 @@ type Inet struct {
 	Hooks   *netfilter.Hooks
 	Sysctl  *sysctl.Registry
 	Netlink *netlink.Rtnetlink
-	protos  [256]*protocol
+	// Solicited is told of hosts that ask for routers, on the worker that has
+	// received; nil for nobody. Set before the first packet. What Linux leaves to
+	// a program with a raw socket.
+	Solicited func(w *core.Worker, d *core.Device, from netip.Addr)
+	protos    [256]*protocol
 
 	conf  *netns.Cell[Conf]               // net.ipv6.*
 	devs  core.DevSlot[device]            // what IPv6 keeps at a device
@@ -100,7 +111,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 		c.v[confMTU] = int32(mtu)
 		in.usual[mtu] = &c
 	}
-	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls} {
+	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags, &c.Exceptions} {
 		if *p == netns.Default {
 			*p = netns.Replicated
 		}
@@ -116,7 +127,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 	netns.Attend(s.Sys, "ipv6", nil, nil, in.FIB.FlushNet)
 	s.HandleNeigh(in.neighOps())
 	for _, register := range []func() error{
-		in.initPath,
+		func() error { return in.initPath(c) },
 		func() error { return s.HandleProtocol(wire.EtherTypeIPv6, in.Receive) },
 		func() error { return s.HandleEvents("ipv6", in.event) },
 		in.initSysctl,

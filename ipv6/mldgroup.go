@@ -387,9 +387,9 @@ func (s *Inet) doDumpMulticast(n *netns.Net, req *netlink.Request) (all []netlin
 	return all, nil
 }
 
-// join makes dev a member of g once more, for the kernel's own ends.
+// enterGroup makes dev a member of g once more, for the kernel's own ends.
 // Linux: ipv6_dev_mc_inc.
-func (s *Inet) join(dev *device, g [16]byte) {
+func (s *Inet) enterGroup(dev *device, g [16]byte) {
 	dev.mc.mu.Lock()
 	st := s.mld(dev)
 	st.enter(g, Exclude)
@@ -408,7 +408,7 @@ func (s *Inet) leave(dev *device, g [16]byte) {
 // anybody asks. Linux: addrconf_join_solict.
 func (s *Inet) joinSolicited(dev *device, a netip.Addr) {
 	if dev.dev.Flags()&(core.FlagLoopback|core.FlagNoARP) == 0 {
-		s.join(dev, solicitedNode(a))
+		s.enterGroup(dev, solicitedNode(a))
 	}
 }
 

@@ -117,7 +117,22 @@ func (s *Inet) finishRoute(n *netns.Net, rt *Route) error {
 		rt.MTU = dev.mtu()
 	}
 	rt.MTU = min(rt.MTU, wire.IPv6Len+wire.IPv6MaxLen)
+	if e := s.exceptionTo(n, &rt.Result, rt.Dst); e != nil {
+		e.apply(rt)
+	}
 	return nil
+}
+
+// apply puts into rt what was learnt of its way.
+func (e *exception) apply(rt *Route) {
+	if e.better {
+		if rt.Gateway = e.gw; !e.gw.IsValid() {
+			rt.Gateway = rt.Dst
+		}
+	}
+	if e.mtu != 0 {
+		rt.MTU = e.mtu
+	}
 }
 
 // chosen reports whether a is an address at all: neither missing nor ::.

@@ -27,7 +27,7 @@ func parseInt(value string, lo, hi int64) (int64, error) {
 
 // initSysctl registers net.ipv6.*.
 func (s *Inet) initSysctl() error {
-	for _, register := range []func() error{s.initNetSysctl, s.initMLDSysctl, s.initConfSysctl} {
+	for _, register := range []func() error{s.initNetSysctl, s.initMLDSysctl, s.initConfSysctl, s.initStableSysctl, s.initNeighSysctl} {
 		if err := register(); err != nil {
 			return err
 		}
@@ -46,9 +46,15 @@ var numbers = []number{
 	{"ip_nonlocal_bind", func(c *Conf) *atomic.Int32 { return &c.NonlocalBind }, 0, 255},
 	{"bindv6only", func(c *Conf) *atomic.Int32 { return &c.BindV6Only }, 0, 255},
 	{"fwmark_reflect", func(c *Conf) *atomic.Int32 { return &c.FwmarkReflect }, 0, 255},
+	{"ip6frag_time", func(c *Conf) *atomic.Int32 { return &c.FragTime }, math.MinInt32, math.MaxInt32},
+	{"idgen_retries", func(c *Conf) *atomic.Int32 { return &c.IDGenRetries }, math.MinInt32, math.MaxInt32},
+	{"idgen_delay", func(c *Conf) *atomic.Int32 { return &c.IDGenDelay }, math.MinInt32, math.MaxInt32},
 	{"icmp.ratelimit", func(c *Conf) *atomic.Int32 { return &c.ICMPRatelimit }, 0, math.MaxInt32},
 	{"icmp.echo_ignore_all", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreAll }, 0, 1},
 	{"icmp.echo_ignore_multicast", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreMc }, 0, 1},
+	{"route.mtu_expires", func(c *Conf) *atomic.Int32 { return &c.MTUExpires }, math.MinInt32 / 1000, math.MaxInt32 / 1000},
+	{"route.gc_timeout", func(c *Conf) *atomic.Int32 { return &c.GCTimeout }, math.MinInt32 / 1000, math.MaxInt32 / 1000},
+	{"route.min_adv_mss", func(c *Conf) *atomic.Int32 { return &c.MinAdvMSS }, math.MinInt32, math.MaxInt32},
 	{"icmp.echo_ignore_anycast", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreAny }, 0, 1},
 }
 
@@ -58,7 +64,7 @@ func (s *Inet) initNetSysctl() error {
 			return err
 		}
 	}
-	return nil
+	return s.initFragSysctl()
 }
 
 // registerNumber registers a number, for the initial Net alone if initOnly.

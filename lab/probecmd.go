@@ -19,6 +19,11 @@ const probeHelp = `Usage: probe udp { echo | listen } [ADDR:]PORT [ as NAME ] [ 
        probe raw send DEV HEX...
        probe capture start DEV FILE
        probe capture stop DEV
+       probe ra { send | on } dev DEV [ lifetime N ] [ hoplimit N ] [ mtu N ] [ reachable MS ] [ retrans MS ]
+                      [ pref { low | medium | high } ] [ nosource ] [ to ADDR ]
+                      [ prefix P/L [ valid N ] [ preferred N ] [ offlink ] [ noauto ] ]...
+                      [ route P/L [ lifetime N ] [ pref { low | medium | high } ] ]...
+       probe ra off dev DEV
        probe sleep DURATION
        probe ledger
 `
@@ -47,6 +52,8 @@ func parseProbe(a *args, net string) *Command {
 			p.expect(a, "stop")
 			p.Verb, p.Dev = CaptureStop, a.next()
 		}
+	case "ra":
+		p.ra(a)
 	case "sleep":
 		p.Verb, p.Wait = Sleep, a.duration()
 	case "ledger":

@@ -67,6 +67,8 @@ func (u *UDP) icmpError6(w *core.Worker, p *core.Packet, quoted wire.IPv6, b []b
 		f.Dev = u.six.ArrivedBy(p, wire.IPv6(p.L3()))
 	}
 	if c, ok := u.table.Lookup(p.Net(), &f); ok {
+		fl := fib.Flow{Dst: quoted.Dst(), Src: quoted.Src(), Oif: int32(c.dev), Mark: c.opts.Mark, Proto: ipv6.ProtoUDP}
+		u.six.LearnFrom(w, p, &fl, e)
 		c.report(convert6(e))
 	}
 }
@@ -189,7 +191,7 @@ func (c *Conn) send6(w *core.Worker, b []byte, src netip.Addr, sport uint16, to 
 	h.FillPartial6(rt.Src.As16(), rt.Dst.As16())
 	p.SetPartial(0, wire.UDPChecksumOffset)
 	o := ipv6.SendOptions{Proto: ipv6.ProtoUDP, Class: c.opts.TOS, HopLimit: c.opts.TTL,
-		Mark: c.opts.Mark, Priority: c.opts.Priority, MulticastLoop: !c.opts.NoLoop}
+		Mark: c.opts.Mark, Priority: c.opts.Priority, NoFragment: c.opts.DF, MulticastLoop: !c.opts.NoLoop}
 	if rt.Multicast { // Linux: mcast_hops
 		o.HopLimit, o.HostOnly = c.opts.MulticastTTL, c.opts.HostOnly
 	}

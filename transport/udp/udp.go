@@ -8,6 +8,7 @@ import (
 
 	"nsmodel/core"
 	"nsmodel/core/wire"
+	"nsmodel/fib"
 	"nsmodel/ipv4"
 	"nsmodel/ipv6"
 	"nsmodel/netns"
@@ -142,6 +143,7 @@ func (u *UDP) icmpError(w *core.Worker, p *core.Packet, quoted wire.IPv4, e ipv4
 	if !ok {
 		return
 	}
+	u.ip.LearnFrom(w, p, c.errorFlow(quoted.Dst(), quoted.Src()), e)
 	errno, hard := convert(e, u.ip.WantDF(p.Net()))
 	c.report(errno, hard)
 }
@@ -181,4 +183,10 @@ var unreach = [...]struct {
 	{syscall.EMSGSIZE, false}, {syscall.EOPNOTSUPP, false}, {syscall.ENETUNREACH, true}, {syscall.EHOSTDOWN, true},
 	{syscall.ENONET, true}, {syscall.ENETUNREACH, true}, {syscall.EHOSTUNREACH, true}, {syscall.ENETUNREACH, false},
 	{syscall.EHOSTUNREACH, false}, {syscall.EHOSTUNREACH, true}, {syscall.EHOSTUNREACH, true}, {syscall.EHOSTUNREACH, true},
+}
+
+// errorFlow is the flow of the datagram that an ICMP error quotes, as its socket
+// sent it. Linux: __build_flow_key.
+func (c *Conn) errorFlow(dst, src netip.Addr) *fib.Flow {
+	return &fib.Flow{Dst: dst, Src: src, Oif: int32(c.dev), Mark: c.opts.Mark, TOS: c.opts.TOS & 0x1c, Proto: ipv4.ProtoUDP}
 }
