@@ -23,7 +23,7 @@ func ip6(s string) netip.Addr { return netip.MustParseAddr(s) }
 func sixteen(s string) [16]byte { return ip6(s).As16() }
 
 // reports describes the MLD messages that were sent by a tap, and forgets them.
-func reports(t testing.TB, tap *tapDriver) string {
+func reports(t rapid.TB, tap *tapDriver) string {
 	t.Helper()
 	var all []string
 	for _, b := range tap.sent {
@@ -65,7 +65,7 @@ type tapped struct {
 	at  int
 }
 
-func newTapped(t testing.TB, place netns.Placement, addrs ...string) *tapped {
+func newTapped(t rapid.TB, place netns.Placement, addrs ...string) *tapped {
 	m := newMachine(t, place)
 	n := m.net("a")
 	m.sysctl(n, "net.ipv6.conf.default.addr_gen_mode", "1")
