@@ -27,6 +27,7 @@ type membership struct {
 	index   int        // the device's
 	via     netip.Addr // the address that named it. Linux: imr_address
 	mode    FilterMode
+	had     bool // it has had sources: its mode stays, even without. Linux: sflist
 	sources [][4]byte
 }
 
@@ -243,7 +244,7 @@ func (s *Inet) filterSource(n *netns.Net, m *Memberships, g, src netip.Addr, at 
 	}
 	list := slices.Clone(m.all())
 	own := &list[k]
-	if own.mode != mode && len(own.sources) > 0 {
+	if own.mode != mode && own.had {
 		return syscall.EINVAL
 	}
 	st := s.lockGroups(dev)
@@ -271,10 +272,10 @@ func (s *Inet) filterSource(n *netns.Net, m *Memberships, g, src netip.Addr, at 
 		_ = st.delSources(own.group, mode, [][4]byte{src.As4()}, true)
 		own.sources = slices.Concat(own.sources[:has], own.sources[has+1:])
 		m.publish(list)
-	case len(own.sources) > 0 && len(own.sources) >= int(s.conf.Of(n).IGMPMaxMSF.Load()):
+	case own.had && len(own.sources) >= int(s.conf.Of(n).IGMPMaxMSF.Load()):
 		err = syscall.ENOBUFS
 	default:
-		own.sources = append(slices.Clip(own.sources), src.As4())
+		own.sources, own.had = append(slices.Clip(own.sources), src.As4()), true
 		m.publish(list)
 		_ = st.addSources(own.group, mode, [][4]byte{src.As4()}, true)
 	}
@@ -321,7 +322,7 @@ func (s *Inet) SetFilter(n *netns.Net, m *Memberships, g netip.Addr, at Interfac
 	own := &list[k]
 	_ = st.addSources(own.group, mode, next, false)
 	_ = st.delSources(own.group, own.mode, own.sources, false)
-	own.mode, own.sources = mode, next
+	own.mode, own.sources, own.had = mode, next, len(next) > 0
 	m.publish(list)
 	st.unlock()
 	return nil

@@ -23,11 +23,11 @@ type Memberships struct {
 
 // A membership is one group at one device. Linux: struct ipv6_mc_socklist.
 type membership struct {
-	group    [16]byte
-	index    int // the device's
-	mode     FilterMode
-	filtered bool // it has had sources: its mode stays, even without. Linux: sflist
-	sources  [][16]byte
+	group   [16]byte
+	index   int // the device's
+	mode    FilterMode
+	had     bool // it has had sources: its mode stays, even without. Linux: sflist
+	sources [][16]byte
 }
 
 func (m *Memberships) all() []membership {
@@ -237,7 +237,7 @@ func (s *Inet) filterSource(n *netns.Net, m *Memberships, g, src netip.Addr, ind
 	}
 	k := indexMembership(m.all(), g.As16(), index)
 	list := slices.Clone(m.all())
-	if k < 0 || list[k].mode != mode && list[k].filtered {
+	if k < 0 || list[k].mode != mode && list[k].had {
 		st.unlock()
 		return syscall.EINVAL
 	}
@@ -263,10 +263,10 @@ func (s *Inet) filterSource(n *netns.Net, m *Memberships, g, src netip.Addr, ind
 		_ = st.delSources(own.group, mode, [][16]byte{src.As16()}, true)
 		own.sources = slices.Concat(own.sources[:has], own.sources[has+1:])
 		m.publish(list)
-	case own.filtered && len(own.sources) >= int(s.conf.Of(n).MLDMaxMSF.Load()):
+	case own.had && len(own.sources) >= int(s.conf.Of(n).MLDMaxMSF.Load()):
 		err = syscall.ENOBUFS
 	default:
-		own.sources, own.filtered = append(slices.Clip(own.sources), src.As16()), true
+		own.sources, own.had = append(slices.Clip(own.sources), src.As16()), true
 		m.publish(list)
 		_ = st.addSources(own.group, mode, [][16]byte{src.As16()}, true)
 	}
@@ -311,7 +311,7 @@ func (s *Inet) SetFilter(n *netns.Net, m *Memberships, g netip.Addr, index int, 
 	own := &list[k]
 	_ = st.addSources(own.group, mode, next, false)
 	_ = st.delSources(own.group, own.mode, own.sources, false)
-	own.mode, own.sources, own.filtered = mode, next, len(next) > 0
+	own.mode, own.sources, own.had = mode, next, len(next) > 0
 	m.publish(list)
 	st.unlock()
 	return nil

@@ -215,12 +215,23 @@ func maskLength(s string) (int, bool) {
 	return n, v == 0
 }
 
+// badOctet returns what of a word that is no MAC address is complained of: the
+// first between colons that is no number up to 255. iproute2: ll_addr_a2n.
+func badOctet(w string) string {
+	for _, part := range strings.Split(w, ":") {
+		if v, err := strconv.ParseUint(part, 16, 32); err != nil || v > 255 {
+			return part
+		}
+	}
+	return w
+}
+
 // lladdr takes a MAC address.
 func (a *args) lladdr() netlink.MAC {
 	w := a.next()
 	m, err := netlink.ParseMAC(w)
 	if err != nil {
-		panic(usage(1, "\"%s\" is invalid lladdr.\n", w))
+		panic(usage(1, "\"%s\" is invalid lladdr.\n", badOctet(w)))
 	}
 	return m
 }

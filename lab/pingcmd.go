@@ -62,7 +62,7 @@ func parsePing(a *args, net string) *Command {
 		ip = numbersAndDots(dst[0])
 		err = nil
 	}
-	if !ip.IsValid() || ip.Is4In6() {
+	if !ip.IsValid() || ip.Is4In6() || ip.Zone() != "" && !ip.IsLinkLocalUnicast() && !ip.IsLinkLocalMulticast() {
 		panic(usage(2, "ping: %s: Name or service not known\n", dst[0]))
 	}
 	if p.only != 0 && p.only != familyOf(ip) {

@@ -42,8 +42,8 @@ func tags() []Mutant {
 		{Name: "datagrams without a socket go to the initial namespace's", Kind: Tag, Precedent: "C9 of the kind of rds, 5521ae7: a second lookup without the Net",
 			Edits: []Edit{{"transport/udp/udp.go", "\tc, ok := u.table.Lookup(p.Net(), &f)\n\tif !ok {\n\t\tu.ip.SendICMP", "\tc, ok := u.table.Lookup(p.Net(), &f)\n\tif !ok {\n\t\tc, ok = u.table.Lookup(u.stack.Sys.Init(), &f)\n\t}\n\tif !ok {\n\t\tu.ip.SendICMP"}}},
 		{Name: "broadcasts are delivered in every namespace", Kind: Tag, Precedent: "C9 of the kind of rds, 5521ae7: the way of many receivers",
-			Edits: []Edit{{"transport/udp/udp.go", "\tu.table.Each(p.Net(), f, func(c *Conn) bool {\n\t\tif group && !c.takes(ip, f.Dev) {\n\t\t\treturn true\n\t\t}\n\t\tif e := c.enqueue(p, src, h); e == nil || errno != nil {\n\t\t\terrno = e\n\t\t}\n\t\treturn true\n\t})\n",
-				"\tfor n := range u.stack.Sys.Nets() {\n\t\tu.table.Each(n, f, func(c *Conn) bool {\n\t\t\tif group && !c.takes(ip, f.Dev) {\n\t\t\t\treturn true\n\t\t\t}\n\t\t\tif e := c.enqueue(p, src, h); e == nil || errno != nil {\n\t\t\t\terrno = e\n\t\t\t}\n\t\t\treturn true\n\t\t})\n\t}\n"}}},
+			Edits: []Edit{{"transport/udp/udp.go", "\tu.table.Each(p.Net(), f, func(c *Conn) bool {\n\t\tif takes != nil && !takes(c) {\n\t\t\treturn true\n\t\t}\n\t\tif e := c.enqueue(p, src, h); e == nil || errno != nil {\n\t\t\terrno = e\n\t\t}\n\t\treturn true\n\t})\n",
+				"\tfor n := range u.stack.Sys.Nets() {\n\t\tu.table.Each(n, f, func(c *Conn) bool {\n\t\t\tif takes != nil && !takes(c) {\n\t\t\t\treturn true\n\t\t\t}\n\t\t\tif e := c.enqueue(p, src, h); e == nil || errno != nil {\n\t\t\t\terrno = e\n\t\t\t}\n\t\t\treturn true\n\t\t})\n\t}\n"}}},
 		{Name: "groups are joined for every namespace", Kind: Tag, Precedent: "of the kind of C9: membership kept by (group), without the device whose Net it would say",
 			Edits: []Edit{
 				{"ipv4/igmpgroup.go", "\tlist := dev.mc.view.Load()\n\tif list == nil {\n\t\treturn false\n\t}\n", "\tlist := dev.mc.view.Load()\n\tif list == nil {\n\t\treturn false\n\t}\n\ts.joinedMu.Lock()\n\tanybody := s.joined[g] > 0\n\ts.joinedMu.Unlock()\n\tif anybody {\n\t\treturn true\n\t}\n"},
