@@ -135,6 +135,9 @@ func New(c Config) (*Machine, error) {
 	if err := m.fdbMessages(); err != nil {
 		return nil, fmt.Errorf("nsmodel: bridge fdb: %w", err)
 	}
+	if err := m.mdbMessages(); err != nil {
+		return nil, fmt.Errorf("nsmodel: bridge mdb: %w", err)
+	}
 	if err := netlink.HandleCore(m.Netlink, m.Core); err != nil {
 		return nil, fmt.Errorf("nsmodel: netlink: %w", err)
 	}

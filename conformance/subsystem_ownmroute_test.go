@@ -17,7 +17,9 @@ func ownMroutes() conformance.Subsystem[*own] {
 		Op: commands("probe mroute init", "probe mroute init", "probe mroute vif add $D", "probe mroute vif add $D", "probe mroute vif del $D",
 			"probe mroute add 10.0.0.$I 239.0.0.1 iif $D oif $D", "probe mroute add * 239.0.0.$I iif $D oif $D", "probe mroute del 10.0.0.$I 239.0.0.1",
 			"probe mroute done"),
-		Dump:   func(c ownCall) string { return shown("ip -s mroute")(c) + shown("sysctl net.ipv4.conf.all.mc_forwarding")(c) },
+		Dump: func(c ownCall) string {
+			return shown("ip -s mroute")(c) + shown("sysctl net.ipv4.conf.all.mc_forwarding")(c)
+		},
 		Sorted: "what is known, then what is asked for, the newest first",
 		Fill:   fillUnresolved,
 		Gates:  []core.GateRow{row(core.LayerNetlink, "mroute")},

@@ -51,6 +51,7 @@ func DefaultGates() []GateRow {
 		{Layer: LayerFamily, Entry: "10", Open: true, Why: "AF_INET6: sockets carry their Net"},
 		{Layer: LayerNetlink, Entry: "link", Open: true, Why: "devices are looked up in the caller's Net"},
 		{Layer: LayerNetlink, Entry: "neigh", Open: true, Why: "neighbours are keyed by Net"},
+		{Layer: LayerNetlink, Entry: "mdb", Open: true, Why: "groups are keyed by Net and bridge"},
 		{Layer: LayerNetlink, Entry: "netns", Open: true, Why: "names of namespaces"},
 		{Layer: LayerNetlink, Entry: "maddr", Open: true, Why: "groups are the device's"},
 		{Layer: LayerNetlink, Entry: "addr", Open: true, Why: "addresses are keyed by Net"},
