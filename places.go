@@ -30,6 +30,7 @@ type Places struct {
 	FIB6     netns.Placement // IPv6 routing tables
 	Rules6   netns.Placement // IPv6 policy rules
 	Sysctls6 netns.Placement // net.ipv6.*
+	Mroutes6 netns.Placement // IPv6 multicast routes
 }
 
 // A place is a field of Places by its word on the command line.
@@ -61,6 +62,7 @@ func places() []place {
 		{"fib6", func(p *Places) *netns.Placement { return &p.FIB6 }, R, "IPv6 routing tables"},
 		{"rules6", func(p *Places) *netns.Placement { return &p.Rules6 }, R, "IPv6 policy rules"},
 		{"sysctls6", func(p *Places) *netns.Placement { return &p.Sysctls6 }, R, "net.ipv6.* tunables"},
+		{"mroutes6", func(p *Places) *netns.Placement { return &p.Mroutes6 }, R, "IPv6 multicast routes"},
 	}
 }
 

@@ -28,7 +28,7 @@ func TestOwnSubsystems(t *testing.T) {
 	own := []conformance.Subsystem[*own]{
 		ownDevices(), ownMIB(), ownNeigh(), ownNetlink(), ownFDB(), ownHooks(),
 		ownAddrs(), ownFIB(), ownRules(), ownSysctls(), ownFrags(), ownMroutes(), ownUDP(),
-		ownAddrs6(), ownFIB6(), ownRules6(), ownSysctls6(),
+		ownAddrs6(), ownFIB6(), ownRules6(), ownSysctls6(), ownMroutes6(),
 	}
 	var words []string
 	for _, s := range own {

@@ -56,6 +56,7 @@ func DefaultGates() []GateRow {
 		{Layer: LayerNetlink, Entry: "maddr", Open: true, Why: "groups are the device's"},
 		{Layer: LayerNetlink, Entry: "addr", Open: true, Why: "addresses are keyed by Net"},
 		{Layer: LayerNetlink, Entry: "route", Open: true, Why: "a FIB per Net"},
+		{Layer: LayerNetlink, Entry: "mroute6", Open: true, Why: "multicast routes are keyed by Net"},
 		{Layer: LayerNetlink, Entry: "mroute", Open: true, Why: "multicast routes are keyed by Net"},
 		{Layer: LayerNetlink, Entry: "rule", Open: true, Why: "rules per Net"},
 		{Layer: LayerNetlink, Entry: "addr6", Open: true, Why: "addresses are keyed by Net"},

@@ -29,6 +29,7 @@ type Config struct {
 	FIB     netns.Placement // routing tables; default Replicated
 	Rules   netns.Placement // policy rules; default Replicated
 	Sysctls netns.Placement // tunables; default Replicated
+	Mroutes netns.Placement // multicast routes; default Replicated
 	// Enabled lets devices speak IPv6 from the start. Else every Net begins with
 	// net.ipv6.conf.all.disable_ipv6 and default.disable_ipv6 at 1, as Linux
 	// does with the module's parameter disable_ipv6=1.
@@ -49,6 +50,7 @@ type Inet struct {
 	devs  core.DevSlot[device]            // what IPv6 keeps at a device
 	addrs *netns.Table[[16]byte, []*Addr] // who has an address; the lists are immutable. Linux: inet6_addr_lst
 	path  pathState                       // of the packet's way
+	mr    mroutes                         // multicast routing
 
 	// what Nets begin with; constant
 	all, dflt *devConf
@@ -90,7 +92,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 		in.usual[mtu] = &c
 	}
 	in.born = []group{{allNodes, 1}, {allNodesIf, 1}}
-	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls} {
+	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Mroutes} {
 		if *p == netns.Default {
 			*p = netns.Replicated
 		}
@@ -111,6 +113,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 		func() error { return s.HandleEvents("ipv6", in.event) },
 		in.initSysctl,
 		in.initNetlink,
+		func() error { return in.initMroutes(c.Mroutes) },
 	} {
 		if err := register(); err != nil {
 			return nil, err
