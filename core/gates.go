@@ -54,6 +54,7 @@ func DefaultGates() []GateRow {
 		{Layer: LayerNetlink, Entry: "mdb", Open: true, Why: "groups are keyed by Net and bridge"},
 		{Layer: LayerNetlink, Entry: "netns", Open: true, Why: "names of namespaces"},
 		{Layer: LayerNetlink, Entry: "maddr", Open: true, Why: "groups are the device's"},
+		{Layer: LayerNetlink, Entry: "maddr6", Open: true, Why: "groups are the device's"},
 		{Layer: LayerNetlink, Entry: "addr", Open: true, Why: "addresses are keyed by Net"},
 		{Layer: LayerNetlink, Entry: "route", Open: true, Why: "a FIB per Net"},
 		{Layer: LayerNetlink, Entry: "mroute6", Open: true, Why: "multicast routes are keyed by Net"},

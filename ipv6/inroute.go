@@ -27,14 +27,14 @@ func (s *Inet) routeInput(p *core.Packet, ip wire.IPv6, in *device, r *inRoute) 
 		r.flags = flagLocal
 		if dst[0] == 0xff {
 			r.flags |= flagMulticast
-			if r.mroute = p.Type == core.Looped && s.routesGroups(p.Net(), dst); r.mroute && !in.member(dst) {
+			if r.mroute = p.Type == core.Looped && s.routesGroups(p.Net(), dst); r.mroute && !in.member(dst, [16]byte{}) {
 				r.flags = flagMulticast
 			}
 		}
 		return 0
 	}
 	if dst[0] == 0xff { // Linux: ip6_mc_input
-		our := in.member(dst)
+		our := in.member(dst, [16]byte{}) // of whom it came is asked of the transport's part
 		if r.mroute = s.routesGroups(p.Net(), dst); !our && !r.mroute {
 			return core.MartianDest
 		}

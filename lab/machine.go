@@ -2,6 +2,7 @@ package lab
 
 import (
 	"net/netip"
+	"nsmodel/core/wire"
 	"time"
 
 	"nsmodel/core/netlink"
@@ -134,6 +135,11 @@ type Probe struct {
 	TTL         int  // send: IP_TTL and IP_MULTICAST_TTL
 	NoLoop      bool // send: IP_MULTICAST_LOOP off
 	NoBroadcast bool // send: without SO_BROADCAST
+
+	RA wire.RAFields // ra: what is advertised, but for the source's hardware address
+	// NoSource leaves the option with that address out.
+	NoSource bool
+	Target   netip.Addr // ndisc: whom to ask for; ra send: to whom, else all nodes
 }
 
 // A ProbeVerb is what a [Probe] does.
@@ -155,6 +161,11 @@ const (
 	UDPLeave
 	UDPBlock
 	UDPUnblock
+	RASend
+	RAOn
+	RAOff
+	RSSend
+	NDISC
 	MrouteInit
 	MrouteDone
 	MrouteAddVIF
