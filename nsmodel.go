@@ -113,7 +113,7 @@ func New(c Config) (*Machine, error) {
 		return nil, fmt.Errorf("nsmodel: ipv4: %w", err)
 	}
 	if m.IPv6, err = ipv6.New(m.Core, m.Hooks, m.Sysctl, m.Netlink, ipv6.Config{
-		Addrs: p.Addrs6, FIB: p.FIB6, Rules: p.Rules6, Sysctls: p.Sysctls6, Frags: p.Frags6, Exceptions: p.Exceptions6, HostLimits: c.HostLimits, Enabled: c.IPv6, Errors: m.IPv4}); err != nil {
+		Addrs: p.Addrs6, FIB: p.FIB6, Rules: p.Rules6, Sysctls: p.Sysctls6, Frags: p.Frags6, Exceptions: p.Exceptions6, Mroutes: p.Mroutes6, HostLimits: c.HostLimits, Enabled: c.IPv6, Errors: m.IPv4}); err != nil {
 		return nil, fmt.Errorf("nsmodel: ipv6: %w", err)
 	}
 	if m.Sockets, err = ipv4.NewSockets(m.Core); err != nil {
@@ -139,6 +139,9 @@ func New(c Config) (*Machine, error) {
 	m.Links = link.Of(m.Core)
 	if err := m.fdbMessages(); err != nil {
 		return nil, fmt.Errorf("nsmodel: bridge fdb: %w", err)
+	}
+	if err := m.mdbMessages(); err != nil {
+		return nil, fmt.Errorf("nsmodel: bridge mdb: %w", err)
 	}
 	if err := netlink.HandleCore(m.Netlink, m.Core); err != nil {
 		return nil, fmt.Errorf("nsmodel: netlink: %w", err)

@@ -35,6 +35,7 @@ type Places struct {
 	Sysctls6    netns.Placement // net.ipv6.*
 	Frags6      netns.Placement // IPv6 fragments that wait for the rest
 	Exceptions6 netns.Placement // what IPv6 has learnt of ways
+	Mroutes6    netns.Placement // IPv6 multicast routes
 }
 
 // A place is a field of Places by its word on the command line.
@@ -70,6 +71,7 @@ func places() []place {
 		{"sysctls6", func(p *Places) *netns.Placement { return &p.Sysctls6 }, R, "net.ipv6.* tunables"},
 		{"frags6", func(p *Places) *netns.Placement { return &p.Frags6 }, R, "IPv6 fragments waiting for the rest"},
 		{"exceptions6", func(p *Places) *netns.Placement { return &p.Exceptions6 }, R, "IPv6 path MTUs and redirects"},
+		{"mroutes6", func(p *Places) *netns.Placement { return &p.Mroutes6 }, R, "IPv6 multicast routes"},
 	}
 }
 

@@ -29,7 +29,7 @@ func TestOwnSubsystems(t *testing.T) {
 	own := []conformance.Subsystem[*own]{
 		ownDevices(), ownMIB(), ownNeigh(), ownNetlink(), ownFDB(), ownHooks(),
 		ownAddrs(), ownFIB(), ownRules(), ownSysctls(), ownFrags(), ownMroutes(), ownUDP(), ownRaw(), ownExceptions(),
-		ownAddrs6(), ownFIB6(), ownRules6(), ownSysctls6(), ownFrags6(), ownExceptions6(),
+		ownAddrs6(), ownFIB6(), ownRules6(), ownSysctls6(), ownFrags6(), ownExceptions6(), ownMroutes6(),
 	}
 	var words []string
 	for _, s := range own {
@@ -234,8 +234,9 @@ func ownFDB() conformance.Subsystem[*own] {
 	return conformance.Subsystem[*own]{
 		Name: "fdb", New: newOwn,
 		Op: commands("ip link add br0 type bridge", "ip link set br0 up", "ip link set $D master br0", "ip link set $D nomaster", "bridge fdb add 02:00:00:00:02:0$I dev $D master static",
-			"bridge fdb del 02:00:00:00:02:0$I dev $D master", "probe raw send $D ffffffffffff 02000000030$I 88b5 00"),
-		Dump: shown("bridge fdb"), Sorted: "by bridge and port",
+			"bridge fdb del 02:00:00:00:02:0$I dev $D master", "bridge mdb add dev br0 port $D grp 239.1.1.$I permanent", "bridge mdb add dev br0 port $D grp 239.1.1.$I",
+			"bridge mdb del dev br0 port $D grp 239.1.1.$I", "probe raw send $D ffffffffffff 02000000030$I 88b5 00"),
+		Dump: func(c ownCall) string { return shown("bridge fdb")(c) + shown("bridge mdb")(c) }, Sorted: "by bridge and port",
 	}
 }
 

@@ -61,3 +61,17 @@ func fillUnresolved(c ownCall, i int) error {
 	}
 	return nil
 }
+
+func ownMroutes6() conformance.Subsystem[*own] {
+	return conformance.Subsystem[*own]{
+		Name: "mroutes6", New: newOwn6,
+		Op: commands("probe mroute6 init", "probe mroute6 init", "probe mroute6 vif add $D", "probe mroute6 vif add $D", "probe mroute6 vif del $D",
+			"probe mroute6 add 2001:db8::$I ff05::1 iif $D oif $D", "probe mroute6 add * ff05::$I iif $D oif $D", "probe mroute6 del 2001:db8::$I ff05::1",
+			"probe mroute6 done"),
+		Dump: func(c ownCall) string {
+			return shown("ip -6 -s mroute")(c) + shown("sysctl net.ipv6.conf.all.mc_forwarding")(c)
+		},
+		Sorted: "what is known, then what is asked for, the newest first",
+		Gates:  []core.GateRow{row(core.LayerNetlink, "mroute6")},
+	}
+}

@@ -5,6 +5,7 @@ import (
 
 	"nsmodel/core"
 	"nsmodel/ipv4"
+	"nsmodel/ipv6"
 	"nsmodel/lab"
 	"nsmodel/netns"
 )
@@ -19,6 +20,9 @@ func (h *Host) mroute(n *netns.Net, p *lab.Probe) error {
 }
 
 func (h *Host) mrouteLocked(n *netns.Net, p *lab.Probe) error {
+	if p.Six {
+		return h.mroute6(n, p)
+	}
 	in := h.M.IPv4
 	switch p.Verb {
 	case lab.MrouteInit:
@@ -58,4 +62,35 @@ func (h *Host) devices(n *netns.Net, names []string) (list []*core.Device, err e
 		list = append(list, d)
 	}
 	return list, nil
+}
+
+// mroute6 is mrouteLocked of IPv6.
+func (h *Host) mroute6(n *netns.Net, p *lab.Probe) error {
+	in := h.M.IPv6
+	switch p.Verb {
+	case lab.MrouteInit:
+		return in.MrouteInit(n)
+	case lab.MrouteDone:
+		return in.MrouteDone(n)
+	case lab.MrouteDel:
+		return in.DelMFC(n, p.Source.As16(), p.Group.As16())
+	}
+	d := h.M.Core.Device(n, p.Dev)
+	if d == nil {
+		return syscall.ENODEV
+	}
+	switch p.Verb {
+	case lab.MrouteAddVIF:
+		return in.AddVIF(n, d, 1)
+	case lab.MrouteDelVIF:
+		return in.DelVIF(n, d)
+	}
+	m := ipv6.MFC{Origin: p.Source.As16(), Group: p.Group.As16(), Iif: d}
+	var err error
+	if m.Oifs, err = h.devices(n, p.OIFs()); err != nil {
+		return err
+	}
+	w := h.M.Core.Enter()
+	defer w.Leave()
+	return in.AddMFC(w, n, m)
 }

@@ -17,10 +17,11 @@ type device struct {
 	dev *core.Device // fixed
 
 	// published under the Net's lock, read by anybody
-	list  atomic.Pointer[[]*Addr]         // addresses by scope, global first, the newest first in each; nil: none
-	own   atomic.Pointer[devConf]         // net.ipv6.conf.DEV.*, shared until written
-	parms atomic.Pointer[core.NeighParms] // net.ipv6.neigh.DEV.*, nil until asked for
-	ready atomic.Bool                     // up, with carrier, and configured. Linux: IF_READY
+	list   atomic.Pointer[[]*Addr]         // addresses by scope, global first, the newest first in each; nil: none
+	own    atomic.Pointer[devConf]         // net.ipv6.conf.DEV.*, shared until written
+	parms  atomic.Pointer[core.NeighParms] // net.ipv6.neigh.DEV.*, nil until asked for
+	ready  atomic.Bool                     // up, with carrier, and configured. Linux: IF_READY
+	mroute atomic.Bool                     // a vif of multicast routing. Linux: ipv6_devconf.mc_forwarding
 
 	mc mcast // groups
 	// under the Net's lock

@@ -113,6 +113,7 @@ func (dev *device) joinRouters(how func(*device, [16]byte)) {
 func (s *Inet) detach(dev *device) {
 	d := dev.dev
 	n := d.Net()
+	s.mrouteGone(dev)
 	s.deviceDown(dev)
 	s.devs.Set(d, nil)
 	s.groupsEnd(dev)

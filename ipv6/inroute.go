@@ -14,6 +14,7 @@ type inRoute struct {
 	res     fib.Result // what the FIB said of the destination, if it was asked
 	flags   uint16     // flagLocal, flagMulticast, flagAnycast
 	forward bool
+	mroute  bool          // multicast routing looks at it
 	err     syscall.Errno // no route, or one that refuses
 }
 
@@ -26,14 +27,20 @@ func (s *Inet) routeInput(p *core.Packet, ip wire.IPv6, in *device, r *inRoute) 
 		r.flags = flagLocal
 		if dst[0] == 0xff {
 			r.flags |= flagMulticast
+			if r.mroute = p.Type == core.Looped && s.routesGroups(p.Net(), dst); r.mroute && !in.member(dst, [16]byte{}) {
+				r.flags = flagMulticast
+			}
 		}
 		return 0
 	}
-	if dst[0] == 0xff { // multicast routing is not modelled. Linux: ip6_mc_input
-		if !in.member(dst, [16]byte{}) { // of whom it came is asked of the transport's part
+	if dst[0] == 0xff { // Linux: ip6_mc_input
+		our := in.member(dst, [16]byte{}) // of whom it came is asked of the transport's part
+		if r.mroute = s.routesGroups(p.Net(), dst); !our && !r.mroute {
 			return core.MartianDest
 		}
-		r.flags = flagLocal | flagMulticast
+		if r.flags = flagMulticast; our {
+			r.flags |= flagLocal
+		}
 		return 0
 	}
 	fl := inFlow(p, ip, in)

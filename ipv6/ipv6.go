@@ -32,6 +32,7 @@ type Config struct {
 	Rules   netns.Placement // policy rules; default Replicated
 	Sysctls netns.Placement // tunables; default Replicated
 	Frags   netns.Placement // reassembly; default Replicated
+	Mroutes netns.Placement // multicast routes; default Replicated
 	// HostLimits holds each Net's ip6frag_high_thresh against the fragments of
 	// all, as ipv4.Config has it.
 	HostLimits bool
@@ -72,6 +73,7 @@ type Inet struct {
 	devs  core.DevSlot[device]            // what IPv6 keeps at a device
 	addrs *netns.Table[[16]byte, []*Addr] // who has an address; the lists are immutable. Linux: inet6_addr_lst
 	path  pathState                       // of the packet's way
+	mr    mroutes                         // multicast routing
 
 	budget ErrorBudget
 
@@ -113,7 +115,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 		c.v[confMTU] = int32(mtu)
 		in.usual[mtu] = &c
 	}
-	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags, &c.Exceptions} {
+	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags, &c.Exceptions, &c.Mroutes} {
 		if *p == netns.Default {
 			*p = netns.Replicated
 		}
@@ -134,6 +136,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 		func() error { return s.HandleEvents("ipv6", in.event) },
 		in.initSysctl,
 		in.initNetlink,
+		func() error { return in.initMroutes(c.Mroutes) },
 	} {
 		if err := register(); err != nil {
 			return nil, err

@@ -82,7 +82,8 @@ func (s *Inet) output(w *core.Worker, p *core.Packet, rt *Route, o *SendOptions)
 		w.Drop(p, core.IPv6Disabled)
 		return nil
 	}
-	if rt.Multicast && rt.Local && o.MulticastLoop && !dev.loopback() {
+	here := rt.Local || rt.Multicast && p.Opts[optFlags]&flagForwarded == 0 && s.routesGroups(p.Net(), rt.Dst.As16())
+	if rt.Multicast && here && o.MulticastLoop && !dev.loopback() {
 		c := w.Clone(p)
 		c.Checksum = core.ChecksumVerified // nothing can have happened to it
 		if s.Hooks.Run(w, c, netfilter.PostRouting, core.AFInet6, nil, rt.Dev) {

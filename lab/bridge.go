@@ -13,6 +13,9 @@ const bridgeHelp = `Usage: bridge [ -j[son] | -p[retty] | -s[tatistics] | -d[eta
                [ permanent | local | static | dynamic ] [ vlan VID ]
        bridge fdb [ show [ br BRDEV ] [ brport DEV | dev DEV ] [ vlan VID ] [ dynamic | state STATE ] ]
        bridge link [ show [ dev DEV ] ]
+       bridge link set dev DEV [ fastleave { on | off } ] [ mcast_router { 0 | 1 | 2 } ]
+       bridge mdb { add | del } dev DEV port PORT grp GROUP [ permanent | temp ]
+       bridge mdb [ show [ dev DEV ] ]
 `
 
 func parseBridge(a *args, net string) *Command {
@@ -52,6 +55,8 @@ func parseBridge(a *args, net string) *Command {
 		c.Do = parseBridgeLink(a)
 	case "fdb":
 		c.Do = parseFDB(a)
+	case "mdb":
+		c.Do = parseMDB(a)
 	case "help":
 		panic(usage(255, "%s", bridgeHelp))
 	case "":
@@ -72,7 +77,7 @@ func parseBridgeLink(a *args) Action {
 	switch w := a.next(); {
 	case choose(w, "show", "lst", "list") != "":
 	case w == "set":
-		panic(notModelled("bridge link set"))
+		return parseBridgeLinkSet(a)
 	default:
 		panic(usage(255, "Command \"%s\" is unknown, try \"bridge link help\".\n", w))
 	}

@@ -17,7 +17,8 @@ SETTINGS := [ mtu MTU ] [ address MAC ] [ broadcast MAC ] [ txqueuelen N ] [ ali
             [ arp { on | off } ] [ promisc { on | off } ] [ multicast { on | off } ]
 TYPE ARGS := veth [ peer [ name NAME ] [ SETTINGS ] [ netns NETNS ] ] |
              bridge [ ageing_time T ] [ forward_delay T ] [ hello_time T ] [ max_age T ]
-                    [ stp_state 0|1 ] [ priority N ] [ vlan_filtering 0|1 ] |
+                    [ stp_state 0|1 ] [ priority N ] [ vlan_filtering 0|1 ]
+                    [ mcast_snooping 0|1 ] [ mcast_router 0|1|2 ] [ mcast_hash_max N ] |
              vlan id VID [ protocol 802.1Q|802.1ad ] (stands on "link DEV") |
              macvlan [ mode private|vepa|bridge|passthru ] (stands on "link DEV") |
              passthrough                     (stands on "link DEV") |
@@ -262,6 +263,12 @@ func parseBridgeInfo(a *args) *netlink.Bridge {
 			b.Priority = uint16(value(netlink.BridgePriority, 16))
 		case abbrev(w, "vlan_filtering"):
 			b.VLANFiltering = value(netlink.BridgeVLANFiltering, 8) != 0
+		case abbrev(w, "mcast_snooping"):
+			b.MulticastSnooping = value(netlink.BridgeMulticastSnooping, 8) != 0
+		case abbrev(w, "mcast_router"):
+			b.MulticastRouter = uint8(value(netlink.BridgeMulticastRouter, 8))
+		case abbrev(w, "mcast_hash_max"):
+			b.MulticastHashMax = uint32(value(netlink.BridgeMulticastHashMax, 32))
 		default:
 			panic(usage(1, "bridge: unknown command \"%s\"?\n%s", w, linkHelp))
 		}

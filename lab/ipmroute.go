@@ -127,7 +127,7 @@ func (t *tool) printMroute(p *printer, e *netlink.MFC, table bool) {
 		p.text(", Age %4d.%02d", age/100, age%100)
 	}
 	if table && t.c.Opts.Details {
-		p.str("table", " Table: %s", "default")
+		p.str("table", " Table: %s", map[uint8]string{netlink.FamilyIPMR: "default", netlink.FamilyIP6MR: "main"}[e.Family])
 	}
 	p.text("\n")
 	p.closeObject()

@@ -284,4 +284,11 @@ func printBridge(p *printer, b *netlink.Bridge) {
 		vlan = 1
 	}
 	centi("vlan_filtering", netlink.BridgeVLANFiltering, vlan)
+	snoop := int64(0)
+	if b.MulticastSnooping {
+		snoop = 1
+	}
+	centi("mcast_snooping", netlink.BridgeMulticastSnooping, snoop)
+	centi("mcast_router", netlink.BridgeMulticastRouter, int64(b.MulticastRouter))
+	centi("mcast_hash_max", netlink.BridgeMulticastHashMax, int64(b.MulticastHashMax))
 }

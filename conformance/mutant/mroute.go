@@ -9,5 +9,9 @@ func mrouting() []Mutant {
 			Edits: []Edit{{"ipv4/event.go", "\ts.mrouteGone(dev)\n", ""}}},
 		{Name: "flows without a route are counted for the host", Kind: Limit, Precedent: "C28 of that kind: cache_resolve_queue_len was the host's until 2.6.30",
 			Edits: []Edit{{"ipv4/ipmrforward.go", "\tif s.mr.waiting.Add(n, key, u) != nil {", "\tall := 0\n\tfor o := range n.System().Nets() {\n\t\tall += s.mr.waiting.Len(o)\n\t}\n\tif all >= maxUnresolved || s.mr.waiting.Add(n, key, u) != nil {"}}},
+		{Name: "the groups of one bridge are another's", Kind: Tag, Precedent: "of the kind of C8: a group is looked up without the bridge that it hangs at",
+			Edits: []Edit{{"core/link/mdb.go", "\treturn mdbKey{bridge: b.id, family: uint8(family), group: g}\n", "\treturn mdbKey{family: uint8(family), group: g}\n"}}},
+		{Name: "a bridge's groups are limited for the host", Kind: Limit, Precedent: "C28 of that kind: hash_max held against the groups of all bridges",
+			Edits: []Edit{{"core/link/mdb.go", "\tif b.mc.groups.Load() >= b.mc.hashMax.Load() {", "\tall := 0\n\tfor o := range b.net.System().Nets() {\n\t\tall += b.l.mdb.Len(o)\n\t}\n\tif int64(all) >= b.mc.hashMax.Load() {"}}},
 	}
 }

@@ -19,7 +19,7 @@ const maxPorts = 1023
 
 // bridge is the driver of a bridge and the state beside its device. It does not
 // speak STP: who builds a loop has one, as with `stp_state 0`, where Linux starts.
-// Nor does it snoop IGMP or filter VLANs; a tag is carried along and not looked at.
+// Nor does it filter VLANs; a tag is carried along and not looked at.
 // Linux: struct net_bridge, net/bridge/br_private.h.
 type bridge struct {
 	// fixed
@@ -37,6 +37,8 @@ type bridge struct {
 	gc         netns.Timer
 
 	mtuChosen bool // under rtnl
+
+	mc snooping
 }
 
 // port is a device that is a port of a bridge. Linux: struct net_bridge_port.
@@ -46,6 +48,9 @@ type port struct {
 	mac wire.MAC // under rtnl; the address under which dev's local entry is filed
 
 	enabled bool // under rtnl. Linux: a state that is not BR_STATE_DISABLED
+
+	fastLeave atomic.Bool
+	mcRouter  atomic.Uint32 // whether a router is there. Linux: multicast_router
 }
 
 // ports is where a device keeps what it is a port of.
@@ -58,6 +63,8 @@ func (l *Links) bridgeKind() *core.Kind {
 		b := &bridge{l: l, net: n}
 		b.ports.Store(new([]*port))
 		b.ageing.Store(int64(defaultAgeing))
+		b.mc.router.Store(routerLearn)
+		b.mc.hashMax.Store(defaultHashMax)
 		b.gc.Init(n, b.collect)
 		if err := b.set(u.Attrs); err != nil {
 			return nil, err
@@ -91,6 +98,9 @@ func (b *bridge) Xmit(w *core.Worker, d *core.Device, p *core.Packet) {
 			b.forward(w, p, e.port.Load(), nil)
 			return
 		}
+	} else if !dst.IsBroadcast() && !b.mc.off.Load() {
+		b.multicast(w, p, eth, nil)
+		return
 	}
 	b.flood(w, p, nil, false)
 }
@@ -123,7 +133,11 @@ func (pt *port) receive(w *core.Worker, d *core.Device, p *core.Packet) bool {
 	b.learn(w.Now(), pt, src)
 	up := b.dev.Promiscuity() > 0
 	if dst.IsMulticast() {
-		b.flood(w, p, pt, true)
+		if dst.IsBroadcast() || b.mc.off.Load() {
+			b.flood(w, p, pt, true)
+		} else {
+			b.multicast(w, p, eth, pt)
+		}
 		return true
 	}
 	e := b.find(w.Now(), dst)
@@ -221,6 +235,7 @@ func (b *bridge) Free(d *core.Device) {
 		d.Stack().SetMaster(pt.dev, nil)
 	}
 	b.flush(nil, true)
+	b.forgetGroups(nil, true)
 }
 
 // ChangeMTU ends the bridge's following its ports. Linux: br_change_mtu.

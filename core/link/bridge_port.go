@@ -32,6 +32,7 @@ func (b *bridge) AddPort(master, d *core.Device) error {
 		return fmt.Errorf("link: %s has %d ports: %w", master.Name(), len(list), syscall.ENOSPC)
 	}
 	pt := &port{br: b, dev: d, mac: d.Addr()}
+	pt.mcRouter.Store(routerLearn)
 	list = append(slices.Clone(list), pt)
 	ports().Set(d, pt)
 	b.addLocal(pt, pt.mac)
@@ -83,6 +84,7 @@ func (b *bridge) DelPort(master, d *core.Device) {
 	}
 	b.delLocal(pt, pt.mac)
 	b.flush(pt, true)
+	b.forgetGroups(pt, true)
 	if !b.leaving.Load() {
 		b.follow()
 	}
@@ -125,6 +127,7 @@ func (pt *port) enable() {
 // disable ends that. Linux: br_stp_disable_port.
 func (pt *port) disable() {
 	pt.enabled = false
+	pt.br.forgetGroups(pt, false)
 	pt.br.selectState()
 }
 
@@ -208,8 +211,11 @@ func (b *bridge) set(attrs map[string]string) error {
 			continue
 		case err != nil:
 			return fmt.Errorf("link: bridge %s %q: %w", name, text, syscall.EINVAL)
-		case name == "ageing_time" || name == "fdb_max_learned":
-		case (name == "stp_state" || name == "vlan_filtering" || name == "mcast_snooping") && v == 0:
+		case name == "ageing_time" || name == "fdb_max_learned" || name == "mcast_snooping" || name == "mcast_hash_max":
+		case name == "mcast_router" && v <= routerAlways:
+		case name == "mcast_router":
+			return fmt.Errorf("link: bridge %s %s: %w", name, text, syscall.EINVAL)
+		case (name == "stp_state" || name == "vlan_filtering" || name == "mcast_querier") && v == 0:
 		default:
 			return fmt.Errorf("link: bridge %s %s: %w", name, text, syscall.EOPNOTSUPP)
 		}
@@ -220,6 +226,15 @@ func (b *bridge) set(attrs map[string]string) error {
 	}
 	if v, ok := num["fdb_max_learned"]; ok {
 		b.maxLearned.Store(int64(v))
+	}
+	if v, ok := num["mcast_hash_max"]; ok {
+		b.mc.hashMax.Store(int64(v))
+	}
+	if v, ok := num["mcast_router"]; ok {
+		b.mc.router.Store(uint32(v))
+	}
+	if v, ok := num["mcast_snooping"]; ok {
+		b.setSnooping(v != 0)
 	}
 	return nil
 }
@@ -232,6 +247,9 @@ func showBridge(d *core.Device) [][2]string {
 		{"ageing_time", num(b.ageing.Load() / int64(10*time.Millisecond))},
 		{"stp_state", "0"},
 		{"vlan_filtering", "0"},
+		{"mcast_snooping", map[bool]string{true: "0", false: "1"}[b.mc.off.Load()]},
+		{"mcast_router", num(int64(b.mc.router.Load()))},
+		{"mcast_hash_max", num(b.mc.hashMax.Load())},
 		{"fdb_n_learned", num(b.learned.Load())},
 		{"fdb_max_learned", num(b.maxLearned.Load())},
 	}

@@ -9,7 +9,8 @@ import (
 
 // Config says how the devices are built. The zero value is Linux's defaults.
 type Config struct {
-	// FDB is where the bridges' forwarding entries stand; default Replicated.
+	// FDB is where the bridges' forwarding entries stand, those of groups as well;
+	// default Replicated.
 	FDB netns.Placement
 }
 
@@ -17,6 +18,7 @@ type Config struct {
 type Links struct {
 	stack *core.Stack
 	fdb   *netns.Table[fdbKey, *fdbEntry]
+	mdb   *netns.Table[mdbKey, *mdbEntry]
 	nics  []*nic // under rtnl
 	taps  []*tap // under rtnl
 }
@@ -44,6 +46,7 @@ func Register(s *core.Stack, c Config) error {
 		c.FDB = netns.Replicated
 	}
 	l.fdb = netns.NewTable[fdbKey, *fdbEntry](s.Sys, "fdb", c.FDB, netns.Keyed[fdbKey]())
+	l.mdb = netns.NewTable[mdbKey, *mdbEntry](s.Sys, "mdb", c.FDB, netns.Keyed[mdbKey]())
 	registerLoopback(s)
 	return nil
 }

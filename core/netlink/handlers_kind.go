@@ -81,6 +81,13 @@ func bridgeAttrs(b *Bridge) map[string]string {
 		filter = 1
 	}
 	put(BridgeVLANFiltering, "vlan_filtering", filter)
+	snoop := int64(0)
+	if b.MulticastSnooping {
+		snoop = 1
+	}
+	put(BridgeMulticastSnooping, "mcast_snooping", snoop)
+	put(BridgeMulticastRouter, "mcast_router", int64(b.MulticastRouter))
+	put(BridgeMulticastHashMax, "mcast_hash_max", int64(b.MulticastHashMax))
 	return a
 }
 

@@ -118,8 +118,19 @@ func bridgeInfo(d *core.Device, k *core.Kind) *Bridge {
 		return b
 	}
 	for _, kv := range k.Show(d) {
-		if v, err := strconv.ParseInt(kv[1], 10, 64); err == nil && kv[0] == "ageing_time" {
+		v, err := strconv.ParseInt(kv[1], 10, 64)
+		if err != nil {
+			continue
+		}
+		switch kv[0] {
+		case "ageing_time":
 			b.AgeingTime = time.Duration(v) * 10 * time.Millisecond
+		case "mcast_snooping":
+			b.Has, b.MulticastSnooping = b.Has|BridgeMulticastSnooping, v != 0
+		case "mcast_router":
+			b.Has, b.MulticastRouter = b.Has|BridgeMulticastRouter, uint8(v)
+		case "mcast_hash_max":
+			b.Has, b.MulticastHashMax = b.Has|BridgeMulticastHashMax, uint32(v)
 		}
 	}
 	return b

@@ -120,6 +120,9 @@ type Bridge struct {
 	STPState                        uint32 // 0 off, 1 the kernel's
 	Priority                        uint16
 	VLANFiltering                   bool
+	MulticastSnooping               bool
+	MulticastRouter                 uint8  // 0 never, 1 as heard, 2 always
+	MulticastHashMax                uint32 // groups
 }
 
 // BridgeAttr is a set of a bridge's attributes.
@@ -134,6 +137,9 @@ const (
 	BridgeSTPState
 	BridgePriority
 	BridgeVLANFiltering
+	BridgeMulticastSnooping
+	BridgeMulticastRouter
+	BridgeMulticastHashMax
 )
 
 // A VLAN is what a VLAN device is. Linux: IFLA_VLAN_*.
@@ -158,10 +164,13 @@ type BridgePort struct {
 	Flood    bool
 	Hairpin  bool // IFLA_BRPORT_MODE
 	Isolated bool
+
+	FastLeave       bool  // IFLA_BRPORT_FAST_LEAVE
+	MulticastRouter uint8 // IFLA_BRPORT_MULTICAST_ROUTER
 }
 
 // BridgePortAttr is a set of a bridge port's attributes.
-type BridgePortAttr uint8
+type BridgePortAttr uint16
 
 // Attributes of a BridgePort.
 const (
@@ -172,6 +181,8 @@ const (
 	BridgePortFlood
 	BridgePortHairpin
 	BridgePortIsolated
+	BridgePortFastLeave
+	BridgePortMulticastRouter
 )
 
 // Kind returns KindLink.

@@ -20,13 +20,14 @@ const (
 	KindRule                      // RTM_*RULE
 	KindNSID                      // RTM_*NSID
 	KindMulticast                 // RTM_*MULTICAST, also a link's groups
+	KindMDB                       // RTM_*MDB
 	kindEnd
 )
 
-var kindNames = [...]string{"", "LINK", "ADDR", "ROUTE", "NEIGH", "RULE", "NSID", "MULTICAST"}
+var kindNames = [...]string{"", "LINK", "ADDR", "ROUTE", "NEIGH", "RULE", "NSID", "MULTICAST", "MDB"}
 
-// String returns the kind's part of RTM_NEW...: LINK, ADDR, ROUTE, NEIGH, RULE, NSID or
-// MULTICAST.
+// String returns the kind's part of RTM_NEW...: LINK, ADDR, ROUTE, NEIGH, RULE, NSID,
+// MULTICAST or MDB.
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
 		return kindNames[k]
@@ -34,7 +35,7 @@ func (k Kind) String() string {
 	return fmt.Sprintf("KIND%d", uint8(k))
 }
 
-// A Message is one of *Link, *Addr, *Route, *Neigh, *Rule, *NSID and *Multicast. Once it
+// A Message is one of *Link, *Addr, *Route, *Neigh, *Rule, *NSID, *Multicast, *MFC and *MDB. Once it
 // has been returned from a handler or published it is immutable.
 type Message interface {
 	Kind() Kind
