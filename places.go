@@ -23,13 +23,18 @@ type Places struct {
 	Rules   netns.Placement // policy rules
 	Sysctls netns.Placement // net.ipv4.*
 	Frags   netns.Placement // fragments that wait for the rest
+	Mroutes netns.Placement // IPv4 multicast routes
 	UDP     netns.Placement // UDP sockets
 	Raw     netns.Placement // raw and ping sockets of both families
 
-	Addrs6   netns.Placement // IPv6 addresses
-	FIB6     netns.Placement // IPv6 routing tables
-	Rules6   netns.Placement // IPv6 policy rules
-	Sysctls6 netns.Placement // net.ipv6.*
+	Exceptions netns.Placement // what IPv4 has learnt of ways: path MTUs, redirects
+
+	Addrs6      netns.Placement // IPv6 addresses
+	FIB6        netns.Placement // IPv6 routing tables
+	Rules6      netns.Placement // IPv6 policy rules
+	Sysctls6    netns.Placement // net.ipv6.*
+	Frags6      netns.Placement // IPv6 fragments that wait for the rest
+	Exceptions6 netns.Placement // what IPv6 has learnt of ways
 }
 
 // A place is a field of Places by its word on the command line.
@@ -55,12 +60,16 @@ func places() []place {
 		{"rules", func(p *Places) *netns.Placement { return &p.Rules }, R, "policy rules"},
 		{"sysctls", func(p *Places) *netns.Placement { return &p.Sysctls }, R, "net.ipv4.* tunables"},
 		{"frags", func(p *Places) *netns.Placement { return &p.Frags }, R, "fragments waiting for the rest"},
+		{"mroutes", func(p *Places) *netns.Placement { return &p.Mroutes }, R, "IPv4 multicast routes"},
 		{"udp", func(p *Places) *netns.Placement { return &p.UDP }, T, "UDP sockets"},
 		{"raw", func(p *Places) *netns.Placement { return &p.Raw }, T, "raw and ping sockets"},
+		{"exceptions", func(p *Places) *netns.Placement { return &p.Exceptions }, R, "path MTUs and redirects"},
 		{"addrs6", func(p *Places) *netns.Placement { return &p.Addrs6 }, R, "IPv6 addresses"},
 		{"fib6", func(p *Places) *netns.Placement { return &p.FIB6 }, R, "IPv6 routing tables"},
 		{"rules6", func(p *Places) *netns.Placement { return &p.Rules6 }, R, "IPv6 policy rules"},
 		{"sysctls6", func(p *Places) *netns.Placement { return &p.Sysctls6 }, R, "net.ipv6.* tunables"},
+		{"frags6", func(p *Places) *netns.Placement { return &p.Frags6 }, R, "IPv6 fragments waiting for the rest"},
+		{"exceptions6", func(p *Places) *netns.Placement { return &p.Exceptions6 }, R, "IPv6 path MTUs and redirects"},
 	}
 }
 

@@ -52,7 +52,7 @@ func TestVectorsFollowLinux(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"default": "neigh udp raw", "all-tagged": "everything", "all-replicated": "nothing",
-		"linux-2.6.24": "neigh netlink hooks frags udp raw addrs6", "linux-6.12": "neigh netlink addrs udp raw", "linux-2026-09": "netlink udp raw",
+		"linux-2.6.24": "neigh netlink hooks frags udp raw exceptions addrs6 frags6", "linux-6.12": "neigh netlink addrs udp raw", "linux-2026-09": "netlink udp raw",
 	} {
 		if tagged[name] != want {
 			t.Errorf("%s shares %s, want %s", name, tagged[name], want)

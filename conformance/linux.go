@@ -35,8 +35,10 @@ type kernel struct {
 	init     *rtnl.Namespace         // the lab's initial Net
 	known    map[string]bool         // the Nets that there are, by name
 	services map[service]*listener   // sockets that probes keep open
+	adverts  map[service]*advertiser // and those that advertise routers
 	watches  map[string]*kernelWatch // of a watched job, by Net
 	raws     map[rawService]int      // raw and ping sockets that probes keep open
+	daemons  map[router]*daemon      // of multicast routing
 }
 
 // A service is a probe's socket: its Net, local address and name.
@@ -61,10 +63,14 @@ func startKernel() (*kernel, error) {
 
 // close takes down all that the lab has left.
 func (k *kernel) close() {
+	k.hush("")
 	for s := range k.services {
 		k.shut(s)
 	}
 	k.shutRaw(func(string) bool { return true })
+	for at := range k.daemons {
+		k.dismiss(at)
+	}
 	for _, w := range k.watches {
 		go w.close() // the kernel waits for its readers before it closes a packet socket
 	}
@@ -183,12 +189,14 @@ func (k *kernel) farewell(name string) (wait func() error, err error) {
 	if name == "" {
 		return func() error { return nil }, nil
 	}
+	k.hush(name)
 	for s := range k.services {
 		if s.net == name {
 			k.shut(s)
 		}
 	}
 	k.shutRaw(func(net string) bool { return net == name })
+	k.dismissAll(name)
 	k.unwatch(name)
 	if err := k.in(name, forgetNeighbours); err != nil {
 		return nil, err

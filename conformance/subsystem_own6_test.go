@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"syscall"
 
+	"pgregory.net/rapid"
+
 	"nsmodel"
 	"nsmodel/conformance"
 	"nsmodel/core"
+	"nsmodel/core/wire"
 	"nsmodel/netns"
 )
 
@@ -70,5 +73,41 @@ func ownSysctls6() conformance.Subsystem[*own] {
 			"sysctl -w net.ipv6.conf.$D.disable_ipv6=1", "sysctl -w net.ipv6.conf.all.disable_ipv6=0", "sysctl -w net.ipv6.icmp.ratelimit=$I", "sysctl net.ipv6.conf.$D.forwarding"),
 		Dump: shown("sysctl net.ipv6"), Sorted: "by name",
 		Gates: []core.GateRow{row(core.LayerSysctl, "net.ipv6")},
+	}
+}
+
+// fragment6 sends n, by one of its devices, the first part of a datagram of which
+// nothing more comes.
+func fragment6(c ownCall, dev string, id int) error {
+	d := c.Device(dev)
+	if d == nil {
+		return syscall.ENODEV
+	}
+	w := c.M.Core.Enter()
+	defer w.Leave()
+	const head = wire.IPv6Len + 8
+	p := w.NewFrame(wire.EthernetLen + head + 1400)
+	clear(p.Bytes())
+	wire.PutEthernet(p.Bytes(), d.Addr(), wire.MAC{2, 0, 0, 0, 0, 1}, wire.EtherTypeIPv6)
+	b := p.Bytes()[wire.EthernetLen:]
+	wire.PutIPv6(b, wire.IPv6Fields{Next: wire.ProtoFragment, HopLimit: 9, Src: [16]byte{0x20, 1, 0xd, 0xb8, 15: 0x63}, Dst: [16]byte{0x20, 1, 0xd, 0xb8, 15: 1}})
+	wire.PutFrag6(b[wire.IPv6Len:], wire.ProtoUDP, 0, true, uint32(id))
+	d.Queue(w, p)
+	return nil
+}
+
+func ownFrags6() conformance.Subsystem[*own] {
+	return conformance.Subsystem[*own]{
+		Name: "frags6", New: newOwn6,
+		Op: func(t *rapid.T) ownOp {
+			dev, id := conformance.AnyDevice(t), rapid.IntRange(1, 3).Draw(t, "id")
+			return rapid.SampledFrom([]ownOp{
+				{Text: fmt.Sprintf("fragment %d by %s", id, dev), Do: func(c ownCall) (string, error) { return "", fragment6(c, dev, id) }},
+				command(t, "ip addr add 2001:db8::1/64 dev "+dev+" nodad"),
+				command(t, "ping -6 -c 1 -s 3000 -W 0.1 2001:db8::1"),
+			}).Draw(t, "op")
+		},
+		Dump:  func(c ownCall) string { return fmt.Sprint(c.M.Core.Ledger(c.N).Held, " packets held") },
+		Gates: []core.GateRow{row(core.LayerProtocol, "0x86dd")},
 	}
 }

@@ -28,8 +28,8 @@ import (
 func TestOwnSubsystems(t *testing.T) {
 	own := []conformance.Subsystem[*own]{
 		ownDevices(), ownMIB(), ownNeigh(), ownNetlink(), ownFDB(), ownHooks(),
-		ownAddrs(), ownFIB(), ownRules(), ownSysctls(), ownFrags(), ownUDP(), ownRaw(),
-		ownAddrs6(), ownFIB6(), ownRules6(), ownSysctls6(),
+		ownAddrs(), ownFIB(), ownRules(), ownSysctls(), ownFrags(), ownMroutes(), ownUDP(), ownRaw(), ownExceptions(),
+		ownAddrs6(), ownFIB6(), ownRules6(), ownSysctls6(), ownFrags6(), ownExceptions6(),
 	}
 	var words []string
 	for _, s := range own {

@@ -96,6 +96,23 @@ func (s *Stack) SetFlag(d *Device, flag uint32, on bool) {
 // others' addresses; under rtnl. Linux: dev_set_promiscuity.
 func (s *Stack) AddPromiscuity(d *Device, k int) { d.ears.Add(int32(k)) }
 
+// AddAllMulti lets k more, or with k below zero fewer, want d to hear every group;
+// under rtnl. Linux: dev_set_allmulti.
+func (s *Stack) AddAllMulti(d *Device, k int) {
+	d.allEars.Add(int32(k))
+	d.refilter()
+}
+
+// AllMulti returns how many want d to hear every group, its own flag included.
+// Linux: dev->allmulti.
+func (d *Device) AllMulti() int {
+	k := int(d.allEars.Load())
+	if d.flags.Load()&FlagAllMulti != 0 {
+		k++
+	}
+	return k
+}
+
 // Rename gives d another name in its Net; under rtnl. A device that is up may
 // be renamed, as in Linux since 6.2. Errors: EINVAL, EEXIST.
 // Linux: dev_change_name.

@@ -91,17 +91,18 @@ type Device struct {
 	minMTU  uint16
 
 	// atomic: written under rtnl, read by anybody
-	net   atomic.Pointer[netns.Net]
-	name  atomic.Pointer[string]
-	index atomic.Int32
-	flags atomic.Uint32
-	live  atomic.Bool // up, and so open to packets
-	mtu   atomic.Uint32
-	addr  atomic.Uint64 // MAC address
-	books atomic.Pointer[Ledger]
-	hooks atomic.Pointer[hooks]   // nil on most devices
-	ears  atomic.Int32            // how many want it to hear all. Linux: promiscuity
-	ext   atomic.Pointer[shelves] // nil until a protocol keeps something here
+	net     atomic.Pointer[netns.Net]
+	name    atomic.Pointer[string]
+	index   atomic.Int32
+	flags   atomic.Uint32
+	live    atomic.Bool // up, and so open to packets
+	mtu     atomic.Uint32
+	addr    atomic.Uint64 // MAC address
+	books   atomic.Pointer[Ledger]
+	hooks   atomic.Pointer[hooks]   // nil on most devices
+	allEars atomic.Int32            // how many want it to hear every group, without its flag
+	ears    atomic.Int32            // how many want it to hear all. Linux: promiscuity
+	ext     atomic.Pointer[shelves] // nil until a protocol keeps something here
 
 	groups atomic.Pointer[[]HardwareGroup] // written under Stack.groupMu; nil: none
 

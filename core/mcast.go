@@ -122,7 +122,7 @@ func (d *Device) setGroups(next []HardwareGroup) {
 // Linux: dev_set_rx_mode.
 func (d *Device) filter() {
 	if f, ok := d.driver.(Filterer); ok && d.live.Load() {
-		f.SetGroups(d, d.Groups(), d.flags.Load()&(FlagAllMulti|FlagPromisc) != 0)
+		f.SetGroups(d, d.Groups(), d.AllMulti() > 0 || d.flags.Load()&FlagPromisc != 0)
 	}
 }
 

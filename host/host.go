@@ -40,11 +40,14 @@ type Host struct {
 	services map[serviceKey]*service
 	captures map[captureKey]*capture
 	raws     rawServices
+	adverts  adverts
 }
 
 // New returns the user space of m.
 func New(m *nsmodel.Machine) *Host {
-	return &Host{M: m, services: map[serviceKey]*service{}, captures: map[captureKey]*capture{}}
+	h := &Host{M: m, services: map[serviceKey]*service{}, captures: map[captureKey]*capture{}}
+	h.answerSolicits()
+	return h
 }
 
 // Close ends the services and captures; the machine stays as it is.

@@ -15,7 +15,7 @@ import (
 // open6 is open for an IPv6 destination. iputils: ping6_run.
 func (g *pinger) open6() error {
 	p, in := g.p, g.h.M.IPv6
-	o := ipv6.PingOptions{Mark: p.Mark, HopLimit: uint8(p.TTL), Class: uint8(p.TOS)}
+	o := ipv6.PingOptions{Mark: p.Mark, HopLimit: uint8(p.TTL), Class: uint8(p.TOS), NoFragment: p.PMTU == "do"}
 	for _, dev := range []string{p.Dev, p.Dst.Zone(), p.Source.Zone()} {
 		if dev == "" {
 			continue

@@ -49,6 +49,8 @@ func (h *Host) Probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 		return nil, h.close(n, p)
 	case lab.UDPJoin, lab.UDPLeave, lab.UDPBlock, lab.UDPUnblock:
 		return nil, h.member(n, p)
+	case lab.MrouteInit, lab.MrouteDone, lab.MrouteAddVIF, lab.MrouteDelVIF, lab.MrouteAdd, lab.MrouteDel:
+		return nil, h.mroute(n, p)
 	case lab.RawSend:
 		return nil, h.raw(n, p)
 	case lab.RawListen, lab.RawShow, lab.RawClose, lab.RawSendTo:
@@ -57,6 +59,8 @@ func (h *Host) Probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 		return nil, h.capture(n, p)
 	case lab.CaptureStop:
 		return nil, h.captureStop(n, p)
+	case lab.RASend, lab.RAOn, lab.RAOff:
+		return nil, h.advertise(n, p)
 	case lab.Sleep:
 		h.advance(p.Wait)
 		return nil, nil

@@ -20,6 +20,7 @@ type device struct {
 	parms atomic.Pointer[core.NeighParms] // net.ipv4.neigh.DEV.*, nil until asked for
 
 	mc      mcast                    // groups
+	mroute  atomic.Bool              // a vif of multicast routing. Linux: IPV4_DEVCONF_MC_FORWARDING
 	watched atomic.Pointer[watchers] // nil until there is something to watch
 
 	set      uint32 // under rtnl; which of own no longer follow conf.default. Linux: ipv4_devconf.state

@@ -47,6 +47,7 @@ func (s *Inet) event(e core.Event, d *core.Device) {
 		if d.MTU() < minMTU {
 			s.detach(dev)
 		}
+		s.mtuChanged(n, d.Index(), d.MTU())
 	case core.EventAddr:
 		s.Core.FlushNeighbours(core.AFInet, d, true)
 		s.announce(dev)
@@ -76,6 +77,7 @@ func (s *Inet) attach(d *core.Device) {
 func (s *Inet) detach(dev *device) {
 	d := dev.dev
 	n := d.Net()
+	s.mrouteGone(dev)
 	s.devs.Set(d, nil)
 	s.groupsEnd(dev)
 	if !n.Alive() {

@@ -116,6 +116,8 @@ func (s *Inet) receiveFinish(w *core.Worker, p *core.Packet) {
 		s.inputError(w, p, ip, in, r.err)
 	case r.forward:
 		s.forward(w, p, ip, in, &r)
+	case r.mroute:
+		s.mrInput(w, p, ip, r.flags&flagLocal != 0)
 	default:
 		s.deliver(w, p, ip)
 	}

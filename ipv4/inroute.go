@@ -17,6 +17,7 @@ type inRoute struct {
 	typ      fib.Type   // Local, Broadcast, Multicast, or Unicast to be forwarded
 	flags    uint16     // flagLocal, flagBroadcast, flagMulticast
 	forward  bool
+	mroute   bool          // multicast routing looks at it
 	redirect bool          // it goes back to the link it came from. Linux: IPSKB_DOREDIRECT
 	err      syscall.Errno // no route, or one that refuses
 }
@@ -94,6 +95,12 @@ func (s *Inet) routeLooped(p *core.Packet, ip wire.IPv4, dst [4]byte, r *inRoute
 		if p.Type != core.Looped && !s.member(p.Dev, dst, ip.Src4(), ip.Proto()) {
 			return core.MartianDest
 		}
+		if in := s.devs.Of(p.Dev); p.Type == core.Looped && in != nil && in.routesGroups(dst) {
+			r.mroute = true
+			if !s.member(p.Dev, dst, ip.Src4(), ip.Proto()) {
+				r.flags = flagMulticast
+			}
+		}
 	case s.AddrType(p.Net(), dst) == fib.Broadcast:
 		r.typ, r.flags = fib.Broadcast, flagLocal|flagBroadcast
 	}
@@ -111,10 +118,11 @@ func (s *Inet) routeBroadcast(p *core.Packet, ip wire.IPv4, in *device, r *inRou
 	return 0
 }
 
-// routeMulticast lets in what is for a group that the device is in. Multicast
-// routing is not modelled. Linux: ip_route_input_mc, ip_mc_validate_source.
+// routeMulticast lets in what is for a group that the device is in, or that
+// multicast routing may know. Linux: ip_route_input_mc, ip_mc_validate_source.
 func (s *Inet) routeMulticast(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device, r *inRoute) core.Reason {
-	if !s.member(in.dev, dst, ip.Src4(), ip.Proto()) {
+	our := s.member(in.dev, dst, ip.Src4(), ip.Proto())
+	if r.mroute = in.routesGroups(dst); !our && !r.mroute {
 		return core.MartianDest
 	}
 	src := ip.Src4()
@@ -130,7 +138,9 @@ func (s *Inet) routeMulticast(p *core.Packet, ip wire.IPv4, dst [4]byte, in *dev
 			return why
 		}
 	}
-	r.typ, r.flags = fib.Multicast, flagLocal|flagMulticast
+	if r.typ, r.flags = fib.Multicast, flagMulticast; our {
+		r.flags |= flagLocal
+	}
 	return 0
 }
 

@@ -30,6 +30,9 @@ type Config struct {
 	Rules   netns.Placement // policy rules; default Replicated
 	Sysctls netns.Placement // tunables; default Replicated
 	Frags   netns.Placement // reassembly; default Replicated
+	Mroutes netns.Placement // multicast routes; default Replicated
+	// Exceptions are path MTUs and redirects that were learnt; default Replicated.
+	Exceptions netns.Placement
 	// HostLimits holds each Net's ipfrag_high_thresh against the fragments of all,
 	// as Linux did before 2.6.26. For experiments: law 2 fails with it.
 	HostLimits bool
@@ -55,6 +58,7 @@ type Inet struct {
 	devs  core.DevSlot[device]           // what IPv4 keeps at a device
 	addrs *netns.Table[[4]byte, []*Addr] // who has an address; the lists are immutable. Linux: inet_addr_lst
 	path  pathState                      // of the packet's way
+	mr    mroutes                        // multicast routing
 
 	// shared by all who have not written: compiled-in values, constant
 	both  *devConf
@@ -89,7 +93,7 @@ type ICMPError struct {
 func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlink.Rtnetlink, c Config) (*Inet, error) {
 	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl, devs: core.NewDevSlot[device](0),
 		both: merge(&builtinAll, &builtinDefault), parms: core.DefaultNeighParms()}
-	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags} {
+	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags, &c.Exceptions, &c.Mroutes} {
 		if *p == netns.Default {
 			*p = netns.Replicated
 		}
@@ -111,6 +115,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 		func() error { return s.HandleEvents("ipv4", in.event) },
 		in.initSysctl,
 		in.initNetlink,
+		func() error { return in.initMroutes(c.Mroutes) },
 	} {
 		if err := register(); err != nil {
 			return nil, err

@@ -110,7 +110,12 @@ func (rt *Route) flags() (f uint16) {
 // too. Linux: ip_output, ip_mc_output.
 func (s *Inet) output(w *core.Worker, p *core.Packet, rt *Route, o *SendOptions) error {
 	loop := rt.Dev.Flags()&core.FlagLoopback != 0
-	if !loop && (rt.Broadcast || rt.Multicast && rt.Local && o.MulticastLoop) {
+	here := rt.Local // also for multicast routing, which sees what this Net sends as if it had come in
+	if rt.Multicast && p.Opts[optFlags]&flagForwarded == 0 && !here {
+		dev := s.devs.Of(rt.Dev)
+		here = dev != nil && dev.routesGroups(rt.Dst.As4())
+	}
+	if !loop && (rt.Broadcast || rt.Multicast && here && o.MulticastLoop) {
 		c := w.Clone(p)
 		c.Checksum = core.ChecksumVerified // nothing can have happened to it
 		if s.Hooks.Run(w, c, netfilter.PostRouting, core.AFInet, nil, rt.Dev) {
@@ -119,7 +124,7 @@ func (s *Inet) output(w *core.Worker, p *core.Packet, rt *Route, o *SendOptions)
 	}
 	// For this host only (RFC 1112 section 6.1); Linux looks at it where somebody
 	// here has joined, and else sends what every receiver will drop.
-	if !loop && rt.Multicast && rt.Local && wire.IPv4(p.Bytes()).TTL() == 0 {
+	if !loop && rt.Multicast && here && wire.IPv4(p.Bytes()).TTL() == 0 {
 		w.Drop(p, core.TTLExpired)
 		return nil
 	}

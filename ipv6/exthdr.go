@@ -83,9 +83,10 @@ func (s *Inet) options(w *core.Worker, p *core.Packet, ext []byte, off int, take
 }
 
 // headers looks at the extension headers of a datagram that is for this Net, and
-// returns its transport and where that starts; not ok if it had to end p.
+// returns its transport and where that starts; not ok if it had to end p. Of the
+// last fragment it returns the whole.
 // Linux: ip6_protocol_deliver_rcu with the handlers of exthdrs.c.
-func (s *Inet) headers(w *core.Worker, p *core.Packet, ip wire.IPv6) (proto uint8, off int, ok bool) {
+func (s *Inet) headers(w *core.Worker, p *core.Packet, ip wire.IPv6) (whole *core.Packet, proto uint8, off int, ok bool) {
 	e := ip.EachExt()
 	first := true
 	for e.Next() {
@@ -101,23 +102,46 @@ func (s *Inet) headers(w *core.Worker, p *core.Packet, ip wire.IPv6) (proto uint
 			ok = s.options(w, p, e.Bytes(), e.Offset(), func(uint8, []byte) (bool, bool) { return false, true })
 		case wire.ProtoRouting:
 			ok = s.routing(w, p, e.Bytes(), e.Offset())
-		case wire.ProtoFragment: // reassembly is not modelled yet
-			w.Drop(p, core.FragmentBad)
+		case wire.ProtoFragment:
+			whole := s.fragmentHeader(w, p, ip, e.Offset())
+			if ok = whole != nil; ok && whole != p { // which has none any more
+				p, ip, first = whole, whole.Bytes(), false
+				e = wire.EachExtAt(ip, int(p.Opts[optHeaders]), ip[p.Opts[optNext]])
+				continue
+			}
 		default: // AH: there is no IPsec
 			s.paramProblem(w, p, wire.ICMP6UnknownNext, int(p.Opts[optNext]))
 			w.Drop(p, core.NoProtocol)
 		}
 		if !ok {
-			return 0, 0, false
+			return nil, 0, 0, false
 		}
 		p.Opts[optNext] = uint16(e.Offset())
 		first = false
 	}
-	proto, off, ok = e.Rest()
-	if !ok {
+	if proto, off, ok = e.Rest(); !ok {
+		if e.Kind() == wire.ProtoFragment {
+			s.paramProblem(w, p, wire.ICMP6BadHeader, e.Offset())
+		}
 		w.Drop(p, core.HeaderTooShort)
 	}
-	return proto, off, ok
+	return p, proto, off, ok
+}
+
+// fragmentHeader looks at the fragment header at off, and returns the datagram:
+// p itself if it is whole (RFC 6946), what it completes, or nil if it had to end
+// p or keeps it. There is no fragment of a fragment. Linux: ipv6_frag_rcv.
+func (s *Inet) fragmentHeader(w *core.Worker, p *core.Packet, ip wire.IPv6, off int) *core.Packet {
+	if p.Opts[optFlags]&flagFragmented != 0 {
+		s.paramProblem(w, p, wire.ICMP6BadHeader, off)
+		w.Drop(p, core.FragmentBad)
+		return nil
+	}
+	if f := wire.Frag6(ip[off:]); f.Offset() > 0 || f.More() {
+		return s.reassemble(w, p, ip, off)
+	}
+	p.Opts[optFlags] |= flagFragmented
+	return p
 }
 
 // routing looks at a routing header. One that has been gone through to its end

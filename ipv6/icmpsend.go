@@ -24,7 +24,7 @@ func (s *Inet) SendICMP(w *core.Worker, about *core.Packet, typ, code uint8, inf
 	// Path MTU discovery must not starve. Linux: icmpv6_ratemask.
 	limited := typ != wire.ICMP6PacketTooBig
 	fromLoop := about.Dev != nil && about.Dev.Flags()&core.FlagLoopback != 0
-	if limited && !fromLoop && !rates.allowNet(now) {
+	if limited && !fromLoop && !s.budget.AllowICMP(n, now) {
 		return
 	}
 	fl := fib.Flow{Dst: ip.Src(), Mark: s.replyMark(about), Proto: wire.ProtoICMPv6}
@@ -56,14 +56,22 @@ func mayComplain(about *core.Packet, ip wire.IPv6, typ, code uint8) bool {
 	if src == [16]byte{} || src[0] == 0xff {
 		return false
 	}
-	proto, off, ok := ip.Transport()
-	if !ok { // a later fragment, or broken
-		return false
+	e, pieces := ip.EachExt(), false
+	for e.Next() {
+		if f := e.Bytes(); e.Kind() == wire.ProtoFragment {
+			pieces = wire.Frag6(f).Offset() > 0 || wire.Frag6(f).More()
+		}
 	}
-	if proto == wire.ProtoICMPv6 {
-		return len(ip) > off && ip[off] >= wire.ICMP6Echo && ip[off] != wire.ICMP6Redirect
+	// What cannot be told, of a later fragment or of a broken one, does not stop an
+	// error, as in Linux.
+	proto, off, ok := e.Rest()
+	if !ok || proto != wire.ProtoICMPv6 || e.Kind() == wire.ProtoFragment && wire.Frag6(e.Bytes()).Offset() > 0 {
+		return true
 	}
-	return true
+	if len(ip) <= off {
+		return pieces
+	}
+	return ip[off] >= wire.ICMP6Echo && ip[off] != wire.ICMP6Redirect
 }
 
 // paramProblem is SendICMP about an octet of the header. Linux: icmpv6_param_prob.
@@ -83,6 +91,6 @@ func (s *Inet) icmpAllowPeer(n *netns.Net, rt *Route, rates *rates, now time.Dur
 			return false
 		}
 	}
-	rates.consume(n)
+	s.budget.CountICMP(n)
 	return true
 }

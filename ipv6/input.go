@@ -150,10 +150,11 @@ func (s *Inet) deliver(w *core.Worker, p *core.Packet) {
 		w.Drop(p, core.BadIPHeader)
 		return
 	}
-	proto, off, ok := s.headers(w, p, ip)
+	p, proto, off, ok := s.headers(w, p, ip)
 	if !ok {
 		return
 	}
+	ip = wire.IPv6(p.Bytes()) // it may be another datagram, put together
 	p.Pull(off)
 	p.SetL4(0)
 	raw := s.raw.count[proto].Load() != 0 && s.toRaw(w, p, ip, proto)
@@ -168,6 +169,8 @@ func (s *Inet) deliver(w *core.Worker, p *core.Packet) {
 		w.Drop(p, core.NoProtocol)
 	case !t.gate.Admit(p.Net()):
 		w.Drop(p, core.GateClosed)
+	case p.Opts[optFlags]&flagMulticast != 0 && !s.wanted(p, ip, proto):
+		w.Drop(p, core.MartianDest)
 	default:
 		t.Receive(w, p, ip)
 	}

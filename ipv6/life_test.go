@@ -20,7 +20,7 @@ func TestDeathOfWhoHasNothing(t *testing.T) {
 		if m.in.path.nets.Of(idle).dead.Load() || m.in.path.nets.Of(alive).dead.Load() {
 			t.Error("it ended others' ways")
 		}
-		if mu := m.in.lock(alive); !m.in.path.nets.Of(alive).own {
+		if mu := m.in.lock(alive); m.in.path.nets.Of(alive).net == nil {
 			t.Error("the lock is not the Net's own")
 		} else {
 			mu.Unlock()

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"nsmodel/core"
 	"nsmodel/core/netlink"
 	"nsmodel/core/sysctl"
@@ -16,21 +18,28 @@ import (
 
 // A machine is a wired stack with one worker and IPv6 on.
 type machine struct {
-	t    testing.TB
+	t    rapid.TB
 	sys  *netns.System
 	core *core.Stack
 	in   *Inet
 	ctl  *sysctl.Registry
 }
 
-func newMachine(t testing.TB, place netns.Placement) *machine {
+func newMachine(t rapid.TB, place netns.Placement) *machine {
 	t.Helper()
+	return newMachineWith(t, place, Config{})
+}
+
+func newMachineWith(t rapid.TB, place netns.Placement, c Config) *machine {
+	t.Helper()
+	c.Addrs, c.FIB, c.Rules, c.Sysctls, c.Frags, c.Enabled = place, place, place, place, place, true
 	sys := netns.New(netns.Config{Seed: 1})
 	m := &machine{t: t, sys: sys}
 	m.core = core.New(sys, core.Config{Devices: place, MIB: place, Neigh: place})
 	nl := netlink.NewRtnetlink(sys, place)
 	m.ctl = sysctl.New(m.core)
-	in, err := New(m.core, netfilter.New(m.core, place), m.ctl, nl, Config{Addrs: place, FIB: place, Rules: place, Sysctls: place, Enabled: true})
+	c.Errors = budget{netns.NewCell(sys, "icmp-budget", place, func(*netns.Net) *core.ICMPBudget { return new(core.ICMPBudget) })}
+	in, err := New(m.core, netfilter.New(m.core, place), m.ctl, nl, c)
 	m.check(err)
 	m.in = in
 	m.check(in.Handle(Protocol{Number: 17, Receive: func(w *core.Worker, p *core.Packet, _ wire.IPv6) { w.Deliver(p) }}))
@@ -46,6 +55,16 @@ func (m *machine) check(err error) {
 		m.t.Fatal(err)
 	}
 }
+
+// A budget is what IPv4 is elsewhere, with the defaults of its tunables.
+type budget struct {
+	*netns.Cell[core.ICMPBudget]
+}
+
+func (b budget) AllowICMP(n *netns.Net, now time.Duration) bool {
+	return b.Own(n).Allow(1000, 50, now)
+}
+func (b budget) CountICMP(n *netns.Net) { b.Own(n).Consume(n) }
 
 type loDriver struct{}
 

@@ -15,6 +15,10 @@ type SendOptions struct {
 	Src, Dst               netip.Addr // the zero Addr: as the route has it
 	Proto, Class, HopLimit uint8
 	Mark, Priority         uint32
+	// NoFragment makes what does not fit the path an EMSGSIZE; without it, it is
+	// cut. Linux: IPV6_PMTUDISC_DO, IPV6_DONTFRAG.
+	NoFragment bool
+	HostOnly   bool // HopLimit 0 is meant: a group's members here alone
 	// MulticastLoop lets this Net's own members of a group have a copy.
 	// Linux: IPV6_MULTICAST_LOOP, which is on by default.
 	MulticastLoop bool
@@ -22,12 +26,12 @@ type SendOptions struct {
 
 // Send puts an IP header in front of p, whose data starts at the transport
 // header, and sends it by rt. It takes p, even with an error, all bare: EMSGSIZE
-// for a packet that is too large for the path (that it be cut is not modelled
-// yet), EPERM from a hook. Linux: ip6_push_pending_frames, ip6_local_out.
+// for a packet that is too large for IPv6 or, with NoFragment, for the path; EPERM
+// from a hook. Linux: ip6_push_pending_frames, ip6_local_out.
 func (s *Inet) Send(w *core.Worker, p *core.Packet, rt *Route, o *SendOptions) error {
 	total := p.Len() + wire.IPv6Len
 	switch {
-	case total > rt.MTU && p.GSOSize == 0, total > wire.IPv6Len+wire.IPv6MaxLen:
+	case total > rt.MTU && o.NoFragment && p.GSOSize == 0, total > wire.IPv6Len+wire.IPv6MaxLen:
 		w.Drop(p, core.TooBig)
 		return syscall.EMSGSIZE
 	case p.Push(wire.IPv6Len) == nil:
@@ -42,7 +46,7 @@ func (s *Inet) Send(w *core.Worker, p *core.Packet, rt *Route, o *SendOptions) e
 		dst = o.Dst
 	}
 	f := wire.IPv6Fields{Class: o.Class, Next: o.Proto, HopLimit: o.HopLimit, Src: src.As16(), Dst: dst.As16()}
-	if f.HopLimit == 0 {
+	if f.HopLimit == 0 && !o.HostOnly {
 		if f.HopLimit = s.hopLimit(rt); rt.Multicast {
 			f.HopLimit = 1
 		}
@@ -84,16 +88,37 @@ func (s *Inet) output(w *core.Worker, p *core.Packet, rt *Route, o *SendOptions)
 		if s.Hooks.Run(w, c, netfilter.PostRouting, core.AFInet6, nil, rt.Dev) {
 			rt.Dev.Loop(w, c)
 		}
+		// Linux looks at it where somebody here has a copy, and else sends it.
+		if wire.IPv6(p.Bytes()).HopLimit() == 0 {
+			w.Drop(p, core.TTLExpired)
+			return nil
+		}
 	}
-	if ip := wire.IPv6(p.Bytes()); rt.Multicast && (ip.HopLimit() == 0 || ip.Dst16()[1]&15 <= 1) && !dev.loopback() {
+	if rt.Multicast && scopeOfGroup(wire.IPv6(p.Bytes()).Dst16()) < scopeLink && !dev.loopback() {
 		w.Drop(p, core.TTLExpired) // for this host only (RFC 4291 section 2.7)
 		return nil
 	}
 	if !s.Hooks.Run(w, p, netfilter.PostRouting, core.AFInet6, nil, rt.Dev) {
 		return syscall.EPERM
 	}
-	s.toLink(w, p, rt.Dev, rt.Gateway)
+	s.emit(w, p, rt.Dev, rt.Gateway, rt.MTU)
 	return nil
+}
+
+// emit hands a datagram of our own to the link, cut to the MTU if it must be.
+// Linux: ip6_finish_output.
+func (s *Inet) emit(w *core.Worker, p *core.Packet, d *core.Device, gw netip.Addr, mtu int) {
+	p.Dev = d
+	if p.Len() <= mtu || p.GSOSize > 0 { // the device cuts it
+		s.toLink(w, p, d, gw)
+		return
+	}
+	ip, ok := wire.ParseIPv6(p.Bytes())
+	if !ok {
+		w.Drop(p, core.BadIPHeader)
+		return
+	}
+	s.fragment(w, p, ip, d, gw, mtu)
 }
 
 // toLink sends a packet that fits to its next hop on d's link. Groups have fixed

@@ -16,12 +16,13 @@ import (
 // PingOptions are the settings of an echo client. The zero value is `ping`'s
 // defaults.
 type PingOptions struct {
-	Src      netip.Addr // source address, -I ADDR; the zero Addr: as the route has it
-	To       netip.Addr // takes replies to this address alone, if it is one
-	Oif      int        // index of a device to send by, -I DEV; 0: any
-	Mark     uint32     // -m
-	HopLimit uint8      // -t; 0: the route's
-	Class    uint8      // -Q
+	Src        netip.Addr // source address, -I ADDR; the zero Addr: as the route has it
+	To         netip.Addr // takes replies to this address alone, if it is one
+	Oif        int        // index of a device to send by, -I DEV; 0: any
+	Mark       uint32     // -m
+	HopLimit   uint8      // -t; 0: the route's
+	Class      uint8      // -Q
+	NoFragment bool       // -M do: EMSGSIZE for what is too large
 }
 
 // A PingEvent is what came back for an echo request.
@@ -150,7 +151,7 @@ func (g *Ping) Send(dst netip.Addr, seq uint16, size int, fill uint8) (src netip
 		b[wire.ICMPLen+i] = fill
 	}
 	wire.PutICMPv6(b, wire.ICMP6Echo, 0, uint32(g.id)<<16|uint32(seq), rt.Src.As16(), rt.Dst.As16())
-	o := SendOptions{Proto: wire.ProtoICMPv6, Class: g.o.Class, HopLimit: g.o.HopLimit, Mark: g.o.Mark, MulticastLoop: true}
+	o := SendOptions{Proto: wire.ProtoICMPv6, Class: g.o.Class, HopLimit: g.o.HopLimit, Mark: g.o.Mark, NoFragment: g.o.NoFragment, MulticastLoop: true}
 	return rt.Src, g.inet.Send(w, p, &rt, &o)
 }
 
@@ -188,7 +189,9 @@ func (s *Inet) pingReply(w *core.Worker, p *core.Packet, ip wire.IPv6, m wire.IC
 
 // pingError takes an ICMP error about a request of this Net.
 // Linux: ping_err.
-func (s *Inet) pingError(w *core.Worker, p *core.Packet, _ wire.IPv6, upper []byte, e ICMPError) {
+func (s *Inet) pingError(w *core.Worker, p *core.Packet, quoted wire.IPv6, upper []byte, e ICMPError) {
+	// Linux does not ask whether a socket has sent it: icmpv6_err.
+	s.LearnFrom(w, p, &fib.Flow{Dst: quoted.Dst(), Src: quoted.Src(), Oif: int32(p.Dev.Index()), Proto: wire.ProtoICMPv6}, e)
 	if upper[0] != wire.ICMP6Echo {
 		return
 	}

@@ -133,6 +133,8 @@ func parseObject(a *args, c *Command) Action {
 		return parseNeigh(a, c)
 	case "maddress":
 		return parseMaddr(a, c)
+	case "mroute":
+		return parseMroute(a, c)
 	case "netns":
 		return parseNetns(a, c)
 	case "monitor":

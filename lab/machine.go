@@ -2,6 +2,7 @@ package lab
 
 import (
 	"net/netip"
+	"nsmodel/core/wire"
 	"time"
 
 	"nsmodel/core/netlink"
@@ -122,8 +123,11 @@ type Probe struct {
 
 	Name   string     // tells sockets of one Local apart; "" is one, too
 	Group  netip.Addr // join, leave, block, unblock: the group
-	Source netip.Addr // the same: a source, or not valid
+	Source netip.Addr // the same: a source, or not valid; of mroute the origin
 	Via    netip.Addr // the same: an address of the device, if Dev is ""
+
+	Six  bool   // mroute: IPv6's
+	Oifs string // mroute add: devices, with commas between them; see [Probe.OIFs]
 
 	Reuse       bool // echo, listen: SO_REUSEADDR
 	OnlyJoined  bool // echo, listen: IP_MULTICAST_ALL off
@@ -132,7 +136,11 @@ type Probe struct {
 	NoLoop      bool // send: IP_MULTICAST_LOOP off
 	NoBroadcast bool // send: without SO_BROADCAST
 
-	Raw *RawProbe // raw listen, show, close, sendto: the rest of it; else nil
+	RA wire.RAFields // ra: what is advertised, but for the source's hardware address
+	// NoSource leaves the option with that address out.
+	NoSource bool
+	Target   netip.Addr // ndisc: whom to ask for; ra send: to whom, else all nodes
+	Raw      *RawProbe  // raw listen, show, close, sendto: the rest of it; else nil
 }
 
 // A ProbeVerb is what a [Probe] does.
@@ -154,6 +162,17 @@ const (
 	UDPLeave
 	UDPBlock
 	UDPUnblock
+	RASend
+	RAOn
+	RAOff
+	RSSend
+	NDISC
+	MrouteInit
+	MrouteDone
+	MrouteAddVIF
+	MrouteDelVIF
+	MrouteAdd
+	MrouteDel
 	RawListen
 	RawShow
 	RawClose

@@ -16,11 +16,17 @@ const probeHelp = `Usage: probe udp { echo | listen } [ADDR:]PORT [ as NAME ] [ 
        probe udp { block | unblock } [ADDR:]PORT GROUP source ADDR [ dev DEV | via ADDR ] [ as NAME ]
        probe udp send ADDR:PORT TEXT [ from [ADDR:]PORT ] [ wait DURATION ]
                       [ dev DEV ] [ ttl TTL ] [ noloop ] [ nobroadcast ]
+       probe { mroute | mroute6 } { init | done | vif | add | del } ...
        probe raw send DEV HEX...
        probe raw { listen | show | close | sendto } { ip4 | ip6 }:PROTO ...
        probe icmp { listen | show | close | sendto } { udp4 | udp6 }:IDENTIFIER ...
        probe capture start DEV FILE
        probe capture stop DEV
+       probe ra { send | on } dev DEV [ lifetime N ] [ hoplimit N ] [ mtu N ] [ reachable MS ] [ retrans MS ]
+                      [ pref { low | medium | high } ] [ nosource ] [ to ADDR ]
+                      [ prefix P/L [ valid N ] [ preferred N ] [ offlink ] [ noauto ] ]...
+                      [ route P/L [ lifetime N ] [ pref { low | medium | high } ] ]...
+       probe ra off dev DEV
        probe sleep DURATION
        probe ledger
 `
@@ -55,6 +61,10 @@ func parseProbe(a *args, net string) *Command {
 			p.expect(a, "stop")
 			p.Verb, p.Dev = CaptureStop, a.next()
 		}
+	case "ra":
+		p.ra(a)
+	case "mroute", "mroute6":
+		p.mroute(a, w == "mroute6")
 	case "sleep":
 		p.Verb, p.Wait = Sleep, a.duration()
 	case "ledger":
@@ -89,7 +99,7 @@ func (p *Probe) udp(a *args) {
 			p.Data = a.input
 		}
 	case UDPJoin, UDPLeave, UDPBlock, UDPUnblock:
-		p.Local, p.Group = a.socket(false), a.ipv4()
+		p.Local, p.Group = a.socket(false), a.address()
 	default:
 		p.Local = a.socket(false)
 	}
@@ -131,13 +141,23 @@ func (p *Probe) udpWord(a *args, w string) bool {
 	case w == "via" && member:
 		p.Via = a.ipv4()
 	case w == "source" && member:
-		p.Source = a.ipv4()
+		p.Source = a.address()
 	case w == "as" && !send:
 		p.Name = a.next()
 	default:
 		return false
 	}
 	return true
+}
+
+// address takes an address of either family, without a zone.
+func (a *args) address() netip.Addr {
+	w := a.next()
+	ip, err := netip.ParseAddr(w)
+	if err != nil || ip.Zone() != "" {
+		panic(usage(1, "probe: \"%s\" is not an address\n", w))
+	}
+	return ip
 }
 
 // ipv4 takes an IPv4 address.

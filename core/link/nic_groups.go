@@ -26,7 +26,7 @@ func (x *nic) askGroups() {
 	if x.asker != first { // the interface was away, and the old socket took its wishes along
 		x.asker, x.asked, x.askedAll = first, nil, false
 	}
-	all := x.dev.Flags()&(core.FlagAllMulti|core.FlagPromisc) != 0
+	all := x.dev.AllMulti() > 0 || x.dev.Flags()&core.FlagPromisc != 0
 	var want []wire.MAC
 	for _, g := range x.dev.Groups() {
 		if g.Addr.IsMulticast() {

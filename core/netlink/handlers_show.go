@@ -32,9 +32,7 @@ func (h *rtcore) linkMessage(d *core.Device) *Link {
 	}
 	m.MinMTU, m.MaxMTU = mtuRange(d)
 	m.Promiscuity = d.Promiscuity()
-	if d.Flags()&core.FlagAllMulti != 0 {
-		m.AllMulti = 1
-	}
+	m.AllMulti = d.AllMulti()
 	if k := d.Kind(); k != nil {
 		showKind(d, k, m)
 	}

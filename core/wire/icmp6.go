@@ -38,6 +38,7 @@ const (
 	ICMP6BadHeader     = 0
 	ICMP6UnknownNext   = 1
 	ICMP6UnknownOption = 2
+	ICMP6FirstFragment = 3 // it has not all headers (RFC 7112)
 )
 
 // NDHopLimit is the hop limit of every neighbour discovery packet: one that

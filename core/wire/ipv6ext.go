@@ -153,5 +153,17 @@ func (f Frag6) Offset() int { return int(get16(f[2:4]) &^ 7) }
 // More reports whether fragments follow this one.
 func (f Frag6) More() bool { return f[3]&1 != 0 }
 
+// PutFrag6 writes a fragment header to b: what follows it, its offset in octets,
+// a multiple of eight, whether fragments follow, and the identification.
+func PutFrag6(b []byte, next uint8, off int, more bool, id uint32) Frag6 {
+	f := Frag6(b[:8])
+	f[0], f[1] = next, 0
+	if put16(f[2:4], uint16(off)&^7); more {
+		f[3] |= 1
+	}
+	put32(f[4:8], id)
+	return f
+}
+
 // ID returns the identification that a datagram's fragments share.
 func (f Frag6) ID() uint32 { return get32(f[4:8]) }

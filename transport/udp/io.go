@@ -101,7 +101,7 @@ func (c *Conn) send(b []byte, to netip.AddrPort) error {
 		return err
 	}
 	switch {
-	case len(b) > MaxPayload:
+	case len(b) > MaxPayload && !to.Addr().Is6(): // see send6
 		return syscall.EMSGSIZE
 	case !to.Addr().IsValid():
 		return syscall.EDESTADDRREQ
