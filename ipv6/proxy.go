@@ -24,10 +24,10 @@ func (s *Inet) proxied(d *core.Device, a netip.Addr, on bool) error {
 	}
 	mu := s.lock(d.Net())
 	defer mu.Unlock()
-	if g := solicitedNode(a); on {
-		s.enterGroup(dev, g)
+	if on {
+		s.joinSolicited(dev, a)
 	} else {
-		s.leave(dev, g)
+		s.leaveSolicited(dev, a)
 	}
 	return nil
 }
