@@ -26,6 +26,11 @@ type Conf struct {
 	FragHighThresh atomic.Int64 // ip6frag_high_thresh, in bytes
 	FragLowThresh  atomic.Int64 // ip6frag_low_thresh, in bytes; not used, as in Linux since 4.17
 	FragTime       atomic.Int32 // ip6frag_time, in seconds
+
+	AutoFlowLabels       atomic.Int32 // auto_flowlabels
+	FlowLabelConsistency atomic.Int32 // flowlabel_consistency, of labels that answer others': no socket asks for them
+	FlowLabelStateRanges atomic.Int32 // flowlabel_state_ranges
+	FlowLabelReflect     atomic.Int32 // flowlabel_reflect, as bits: 4 is for echo replies
 }
 
 // Forward reports whether the Net as a whole routes. Linux: devconf_all's
@@ -42,6 +47,8 @@ func (s *Inet) newConf(*netns.Net) *Conf {
 	c.FragHighThresh.Store(4 << 20)
 	c.FragLowThresh.Store(3 << 20)
 	c.FragTime.Store(60)
+	c.AutoFlowLabels.Store(labelsOptOut)
+	c.FlowLabelConsistency.Store(1)
 	for i, v := range [3]int32{128, 512, 1024} {
 		c.gcThresh[i].Store(v)
 	}

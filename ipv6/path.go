@@ -44,6 +44,7 @@ type pathNet struct {
 	config  sync.Mutex // see the package's comment
 	rates   rates
 	pings   pings
+	labels  labels
 	fragMem *atomic.Int64 // bytes that fragments hold: own, or the host's
 	ownMem  atomic.Int64
 	dead    atomic.Bool // pre-exit has begun: nothing is queued any more
