@@ -1,6 +1,7 @@
 package ipv6
 
 import (
+	"math"
 	"sync/atomic"
 
 	"nsmodel/core"
@@ -27,6 +28,8 @@ type Conf struct {
 	FragLowThresh  atomic.Int64 // ip6frag_low_thresh, in bytes; not used, as in Linux since 4.17
 	FragTime       atomic.Int32 // ip6frag_time, in seconds
 
+	hopOptions, dstOptions optionLimit // max_hbh_opts_number, max_hbh_length, max_dst_opts_number, max_dst_opts_length
+
 	AutoFlowLabels       atomic.Int32 // auto_flowlabels
 	FlowLabelConsistency atomic.Int32 // flowlabel_consistency, of labels that answer others': no socket asks for them
 	FlowLabelStateRanges atomic.Int32 // flowlabel_state_ranges
@@ -47,6 +50,10 @@ func (s *Inet) newConf(*netns.Net) *Conf {
 	c.FragHighThresh.Store(4 << 20)
 	c.FragLowThresh.Store(3 << 20)
 	c.FragTime.Store(60)
+	for _, o := range []*optionLimit{&c.hopOptions, &c.dstOptions} { // Linux: IP6_DEFAULT_MAX_HBH_OPTS_CNT and its kind
+		o.number.Store(8)
+		o.longest.Store(math.MaxInt32)
+	}
 	c.AutoFlowLabels.Store(labelsOptOut)
 	c.FlowLabelConsistency.Store(1)
 	for i, v := range [3]int32{128, 512, 1024} {
