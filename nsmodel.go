@@ -107,11 +107,11 @@ func New(c Config) (*Machine, error) {
 	m.Hooks = netfilter.New(m.Core, p.Hooks)           // floor 2
 	var err error
 	if m.IPv4, err = ipv4.New(m.Core, m.Hooks, m.Sysctl, m.Netlink, ipv4.Config{ // floor 3
-		Addrs: p.Addrs, FIB: p.FIB, Rules: p.Rules, Sysctls: p.Sysctls, Frags: p.Frags, HostLimits: c.HostLimits}); err != nil {
+		Addrs: p.Addrs, FIB: p.FIB, Rules: p.Rules, Sysctls: p.Sysctls, Frags: p.Frags, Exceptions: p.Exceptions, HostLimits: c.HostLimits}); err != nil {
 		return nil, fmt.Errorf("nsmodel: ipv4: %w", err)
 	}
 	if m.IPv6, err = ipv6.New(m.Core, m.Hooks, m.Sysctl, m.Netlink, ipv6.Config{
-		Addrs: p.Addrs6, FIB: p.FIB6, Rules: p.Rules6, Sysctls: p.Sysctls6, Frags: p.Frags6, HostLimits: c.HostLimits, Enabled: c.IPv6}); err != nil {
+		Addrs: p.Addrs6, FIB: p.FIB6, Rules: p.Rules6, Sysctls: p.Sysctls6, Frags: p.Frags6, Exceptions: p.Exceptions6, HostLimits: c.HostLimits, Enabled: c.IPv6, Errors: m.IPv4}); err != nil {
 		return nil, fmt.Errorf("nsmodel: ipv6: %w", err)
 	}
 	if m.Sockets, err = ipv4.NewSockets(m.Core); err != nil {

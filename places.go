@@ -25,11 +25,14 @@ type Places struct {
 	Frags   netns.Placement // fragments that wait for the rest
 	UDP     netns.Placement // UDP sockets
 
-	Addrs6   netns.Placement // IPv6 addresses
-	FIB6     netns.Placement // IPv6 routing tables
-	Rules6   netns.Placement // IPv6 policy rules
-	Sysctls6 netns.Placement // net.ipv6.*
-	Frags6   netns.Placement // IPv6 fragments that wait for the rest
+	Exceptions netns.Placement // what IPv4 has learnt of ways: path MTUs, redirects
+
+	Addrs6      netns.Placement // IPv6 addresses
+	FIB6        netns.Placement // IPv6 routing tables
+	Rules6      netns.Placement // IPv6 policy rules
+	Sysctls6    netns.Placement // net.ipv6.*
+	Frags6      netns.Placement // IPv6 fragments that wait for the rest
+	Exceptions6 netns.Placement // what IPv6 has learnt of ways
 }
 
 // A place is a field of Places by its word on the command line.
@@ -56,11 +59,13 @@ func places() []place {
 		{"sysctls", func(p *Places) *netns.Placement { return &p.Sysctls }, R, "net.ipv4.* tunables"},
 		{"frags", func(p *Places) *netns.Placement { return &p.Frags }, R, "fragments waiting for the rest"},
 		{"udp", func(p *Places) *netns.Placement { return &p.UDP }, T, "UDP sockets"},
+		{"exceptions", func(p *Places) *netns.Placement { return &p.Exceptions }, R, "path MTUs and redirects"},
 		{"addrs6", func(p *Places) *netns.Placement { return &p.Addrs6 }, R, "IPv6 addresses"},
 		{"fib6", func(p *Places) *netns.Placement { return &p.FIB6 }, R, "IPv6 routing tables"},
 		{"rules6", func(p *Places) *netns.Placement { return &p.Rules6 }, R, "IPv6 policy rules"},
 		{"sysctls6", func(p *Places) *netns.Placement { return &p.Sysctls6 }, R, "net.ipv6.* tunables"},
 		{"frags6", func(p *Places) *netns.Placement { return &p.Frags6 }, R, "IPv6 fragments waiting for the rest"},
+		{"exceptions6", func(p *Places) *netns.Placement { return &p.Exceptions6 }, R, "IPv6 path MTUs and redirects"},
 	}
 }
 

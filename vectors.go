@@ -33,13 +33,14 @@ func Vectors() []Vector {
 	addrs := func(p *Places) *netns.Placement { return &p.Addrs }
 	addrs6 := func(p *Places) *netns.Placement { return &p.Addrs6 } // replicated since 5.18
 	frags := func(p *Places) *netns.Placement { return &p.Frags }
-	frags6 := func(p *Places) *netns.Placement { return &p.Frags6 } // replicated since 4.17, as IPv4's
+	frags6 := func(p *Places) *netns.Placement { return &p.Frags6 }         // replicated since 4.17, as IPv4's
+	routeCache := func(p *Places) *netns.Placement { return &p.Exceptions } // of the next hops since 3.6
 	udp := func(p *Places) *netns.Placement { return &p.UDP }
 	return []Vector{
 		{"default", "this project's: Linux's but for the sockets of netlink", Places{}.resolve()},
 		{"all-tagged", "one table for all namespaces, everywhere", AllPlaces(T)},
 		{"all-replicated", "a table for each namespace, everywhere", AllPlaces(R)},
-		{"linux-2.6.24", "as namespaces came into Linux, 2008", linux(neigh, netlink, hooks, frags, addrs6, frags6, udp)},
+		{"linux-2.6.24", "as namespaces came into Linux, 2008", linux(neigh, netlink, hooks, frags, routeCache, addrs6, frags6, udp)},
 		{"linux-6.12", "as of Linux 6.12, 2024", linux(neigh, netlink, addrs, udp)},
 		{"linux-2026-09", "neighbours and addresses given to each namespace", linux(netlink, udp)},
 	}

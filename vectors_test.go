@@ -52,7 +52,7 @@ func TestVectorsFollowLinux(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"default": "neigh udp", "all-tagged": "everything", "all-replicated": "nothing",
-		"linux-2.6.24": "neigh netlink hooks frags udp addrs6 frags6", "linux-6.12": "neigh netlink addrs udp", "linux-2026-09": "netlink udp",
+		"linux-2.6.24": "neigh netlink hooks frags udp exceptions addrs6 frags6", "linux-6.12": "neigh netlink addrs udp", "linux-2026-09": "netlink udp",
 	} {
 		if tagged[name] != want {
 			t.Errorf("%s shares %s, want %s", name, tagged[name], want)

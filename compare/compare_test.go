@@ -151,6 +151,27 @@ func TestPlaced(t *testing.T) {
 	}
 }
 
+// Where the model has only the part that differs, 400 more of it are x1.4 on the
+// kernel's 1000, and of a kernel that was not measured there is no ratio.
+func TestPart(t *testing.T) {
+	d := &Data{values: map[Key][]float64{}}
+	for range 9 {
+		d.put(Key{"f", Model, Tagged, 1}, 500)
+		d.put(Key{"f", Model, Replicated, 1}, 100)
+	}
+	e := &Experiment{Pairs: []Pair{{Figure: "f", Lower: true, Part: true, Above: Point{Tagged, 1}, Below: Point{Replicated, 1}}}}
+	if p := e.Predictions(d)[0]; p.Model.N != 0 {
+		t.Errorf("without the kernel: %v", p.Model)
+	}
+	for range 9 {
+		d.put(Key{"f", Kernel, Tagged, 1}, 1400)
+		d.put(Key{"f", Kernel, Replicated, 1}, 1000)
+	}
+	if p := e.Predictions(d)[0]; math.Abs(p.Model.Median-1.4) > 1e-9 || p.Model.Sign() != 1 || !p.SameSign() {
+		t.Errorf("%v", p)
+	}
+}
+
 // A store that was cut off in the middle of a line loses that line only.
 func TestStoreTorn(t *testing.T) {
 	dir := t.TempDir()

@@ -23,20 +23,23 @@ func teardown() *Experiment {
 			"openperouter/openperouter#462, pelagos-containers/pelagos#183: cleanup is slow and the name still taken",
 		},
 		Workload: "others: a Net with 1,000 entries ends while 100 others hold N = 0 to 1,000,000 (full: 10,000,000); own: a Net with N = 1 to 100,000 entries ends while others hold 100,000. Walk: every bucket of the shared table, as Linux does. " +
-			"Kernel: a namespace with one connection in TIME_WAIT, the kind of entry that the walk is for, ends while others hold N = 0 to 100,000 entries of established TCP connections",
-		Measured: "CPU time of the end in us; kernel: CPU time of its workers until they rest",
+			"Kernel: a namespace with one connection in TIME_WAIT, the kind of entry that the walk is for, ends while others hold N = 0 to 100,000 entries of established TCP connections. " +
+			"Of each kind, on both sides: a namespace with N = 0 to 10,000 UDP sockets, permanent neighbours or unfinished datagrams, or none while another one has so many",
+		Measured: "CPU time of the end in us; kernel: CPU time of its workers until they rest; UDP sockets, which hold their namespace, are closed first, and that counts",
 		Expected: "The walk grows with the entries of others, with a list of its own, or an own table to drop, they do not matter. By own entries all three grow; dropping the copy least, as it unlinks nothing. The kernel walks its shared table of TCP connections: buckets, of which it has more than entries here, and entries, so that it grows with others' too, if by less than ours; with an own table (tcp_child_ehash_entries) it does not. " +
-			"The kernel's namespace has a few dozen other subsystems to take down, and ours in this experiment none: its ratio is nearer to 1 by as much.",
-		Kernel: "TCP connections over the loopback of namespaces of its own, with tcp_child_ehash_entries at 0 (shared: walked) and at 1024 (own: dropped)",
-		Figures: []Figure{
+			"The kernel's namespace has a few dozen other subsystems to take down, and ours in this experiment none: its ratio is nearer to 1 by as much. " +
+			"UDP sockets, neighbours and fragments are taken down one by one on both sides, so the end grows with one's own in step. Others' do not matter: sockets hang in chains that nobody walks then, neighbours on their device " +
+			"(Linux walked the whole table until 6.13), fragments in a table for each namespace since 4.17; here in a list of the Net's own.",
+		Kernel: "TCP connections over the loopback of namespaces of its own, with tcp_child_ehash_entries at 0 (shared: walked) and at 1024 (own: dropped). UDP sockets, with udp_child_hash_entries at 0 and at 16384, neighbours on a veth (a shared table), first fragments sent to 127.0.0.1 and ::1 (own tables)",
+		Figures: append([]Figure{
 			{Name: others, Title: "The end of a namespace, others hold N entries", X: "entries of others", Y: "CPU time of the end (us)", LogX: true, LogY: true},
 			{Name: mine, Title: "The end of a namespace with N entries", X: "own entries", Y: "CPU time of the end (us)", LogX: true, LogY: true},
-		},
-		Pairs: []Pair{
+		}, endFigures()...),
+		Pairs: append([]Pair{
 			{Name: "shared and walked : own table, 100,000 entries of others", Figure: others, Lower: true, Above: Point{walk, 100_000}, Below: Point{Replicated, 100_000},
 				Cause: "By perf inet_twsk_purge is over four fifths of what the kernel's workers do then. An entry on its way costs it 70 to 120 ns by these figures, a step into a socket of two kilobytes, and the model 20, a step into an entry of a hundred bytes; " +
 					"and a bare Net's end is 2 us, where a kernel namespace has two thirds of a millisecond of other subsystems to take down"},
-		},
+		}, endPairs()...),
 		Run: func(r *Run) error {
 			var arms []Arm
 			for _, n := range Sweep(true, Pick(r, 1_000_000, 1_000_000, 10_000_000)) {
@@ -62,7 +65,10 @@ func teardown() *Experiment {
 					arms = append(arms, Arm{Key{mine, Model, s, float64(n)}, func() (*Stand, error) { return teardownStand(s, 100_000, n) }})
 				}
 			}
-			return r.Group("the end of a namespace with entries of its own", thin(r, arms)...)
+			if err := r.Group("the end of a namespace with entries of its own", thin(r, arms)...); err != nil {
+				return err
+			}
+			return teardownKinds(r)
 		},
 		Answer: func(d *Data) string {
 			n, _ := d.Largest(others, Model, walk)
@@ -70,7 +76,7 @@ func teardown() *Experiment {
 			at := func(fig, s string, x float64) Key { return Key{fig, Model, s, x} }
 			return fmt.Sprintf("Among %.0f entries of others, against an own table that is dropped: walking %v, own list %v. With %.0f own entries: walking %v, own list %v.",
 				n, d.Ratio(at(others, walk, n), at(others, Replicated, n)), d.Ratio(at(others, list, n), at(others, Replicated, n)),
-				k, d.Ratio(at(mine, walk, k), at(mine, Replicated, k)), d.Ratio(at(mine, list, k), at(mine, Replicated, k)))
+				k, d.Ratio(at(mine, walk, k), at(mine, Replicated, k)), d.Ratio(at(mine, list, k), at(mine, Replicated, k))) + endAnswer(d)
 		},
 	}
 }

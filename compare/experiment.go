@@ -71,6 +71,10 @@ type Pair struct {
 	// Lower says that a lower value is better, so that the sign can be told in
 	// words.
 	Lower bool
+	// Part says that the model's side is only that part of the work in which Above
+	// and Below differ: its ratio is then formed on the kernel's base, as it has
+	// none of its own.
+	Part bool
 	// Cause says what a disagreement comes from, with how that was found out; ""
 	// if none is known. It is printed only where there is a disagreement.
 	Cause string

@@ -98,17 +98,17 @@ func (r *Run) kernelMemoryHere() error {
 	return err
 }
 
-// roomFor says if so many kernel namespaces would take more than a quarter of
-// what memory there is.
-func roomFor(nets int, each float64) error {
+// roomFor says if so many things of so many bytes would take more than a quarter
+// of what memory there is.
+func roomFor(count int, each float64) error {
 	b, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return nil // then nobody knows
 	}
 	for line := range strings.Lines(string(b)) {
 		var kib float64
-		if _, err := fmt.Sscanf(line, "MemAvailable: %f kB", &kib); err == nil && float64(nets)*each > kib*1024/4 {
-			return fmt.Errorf("%w: %d namespaces of %.0f kB want more than a quarter of the %.0f MB that are free", ErrNotHere, nets, each/1000, kib/1024)
+		if _, err := fmt.Sscanf(line, "MemAvailable: %f kB", &kib); err == nil && float64(count)*each > kib*1024/4 {
+			return fmt.Errorf("%w: %d of %.0f kB each want more than a quarter of the %.0f MB that are free", ErrNotHere, count, each/1000, kib/1024)
 		}
 	}
 	return nil

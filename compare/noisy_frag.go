@@ -36,14 +36,15 @@ func noisyFrag(series string, attackers int) (func() ([]float64, error), func() 
 		}
 		stage.Settle(m, w)
 	}
+	src, dst := [4]byte{10, 0, 0, 2}, [4]byte{10, 0, 0, 1}
 	for i := range attackers {
-		arrive(attacker, fragments(attacker.Addr(), uint16(i+1))[0])
+		arrive(attacker, fragments(attacker.Addr(), src, dst, uint16(i+1))[0])
 	}
 	c, err := m.UDP.Listen(victim.Net(), netip.AddrPortFrom(netip.IPv4Unspecified(), stage.Port), udp.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
-	frames, buf := fragments(victim.Addr(), 1), make([]byte, 3*fragSize)
+	frames, buf := fragments(victim.Addr(), src, dst, 1), make([]byte, 3*fragSize)
 	return func() ([]float64, error) {
 		got := 0
 		took, err := cpuOf(func() error {
@@ -63,8 +64,7 @@ func noisyFrag(series string, attackers int) (func() ([]float64, error), func() 
 }
 
 // fragments returns the frames of a UDP datagram in three fragments.
-func fragments(to wire.MAC, id uint16) (frames [][]byte) {
-	src, dst := [4]byte{10, 0, 0, 2}, [4]byte{10, 0, 0, 1}
+func fragments(to wire.MAC, src, dst [4]byte, id uint16) (frames [][]byte) {
 	whole := make([]byte, 3*fragSize)
 	wire.PutUDP(whole, 1234, stage.Port, src, dst)
 	for at := 0; at < len(whole); at += fragSize {

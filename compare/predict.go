@@ -27,9 +27,25 @@ func (e *Experiment) Predictions(d *Data) (all []Prediction) {
 		if !p.Lower {
 			q.Placed = math.NaN() // rates do not add up
 		}
+		if p.Part {
+			q.Model = onBase(d.Values(at(Model, p.Above)), d.Values(at(Model, p.Below)), d.Stat(at(Kernel, p.Below)))
+		}
 		all = append(all, q)
 	}
 	return all
+}
+
+// onBase returns what above is to below if both have the kernel's base below them;
+// no ratio where the kernel was not measured.
+func onBase(above, below []float64, base Stat) Ratio {
+	if base.N == 0 {
+		return ratioOf(nil, nil)
+	}
+	var with, without []float64
+	for i := range min(len(above), len(below)) {
+		with, without = append(with, base.Median+above[i]-below[i]), append(without, base.Median)
+	}
+	return ratioOf(with, without)
 }
 
 // Measured reports whether both sides were.

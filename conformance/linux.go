@@ -35,6 +35,7 @@ type kernel struct {
 	init     *rtnl.Namespace         // the lab's initial Net
 	known    map[string]bool         // the Nets that there are, by name
 	services map[service]*listener   // sockets that probes keep open
+	adverts  map[service]*advertiser // and those that advertise routers
 	watches  map[string]*kernelWatch // of a watched job, by Net
 }
 
@@ -60,6 +61,7 @@ func startKernel() (*kernel, error) {
 
 // close takes down all that the lab has left.
 func (k *kernel) close() {
+	k.hush("")
 	for s := range k.services {
 		k.shut(s)
 	}
@@ -181,6 +183,7 @@ func (k *kernel) farewell(name string) (wait func() error, err error) {
 	if name == "" {
 		return func() error { return nil }, nil
 	}
+	k.hush(name)
 	for s := range k.services {
 		if s.net == name {
 			k.shut(s)

@@ -11,20 +11,29 @@ import (
 )
 
 // options sets what a probe says of its socket; in its Net.
-func (k *kernel) options(fd int, p *lab.Probe) error {
+func (k *kernel) options(fd int, p *lab.Probe, six bool) error {
 	type option struct {
 		level, name, value int
 		on                 bool
 	}
 	send := p.Verb == lab.UDPSend
-	for _, o := range []option{
+	list := []option{
 		{unix.SOL_SOCKET, unix.SO_BROADCAST, 1, !p.NoBroadcast},
 		{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1, p.Reuse},
 		{unix.SOL_IP, unix.IP_MULTICAST_ALL, 0, p.OnlyJoined},
 		{unix.SOL_IP, unix.IP_MULTICAST_LOOP, 0, p.NoLoop},
 		{unix.SOL_IP, unix.IP_MULTICAST_TTL, p.TTL, p.HasTTL},
 		{unix.SOL_IP, unix.IP_TTL, p.TTL, p.HasTTL && p.TTL > 0},
-	} {
+	}
+	if six {
+		list = append(list[:2], []option{
+			{unix.SOL_IPV6, unix.IPV6_MULTICAST_ALL, 0, p.OnlyJoined},
+			{unix.SOL_IPV6, unix.IPV6_MULTICAST_LOOP, 0, p.NoLoop},
+			{unix.SOL_IPV6, unix.IPV6_MULTICAST_HOPS, p.TTL, p.HasTTL},
+			{unix.SOL_IPV6, unix.IPV6_UNICAST_HOPS, p.TTL, p.HasTTL && p.TTL > 0},
+		}...)
+	}
+	for _, o := range list {
 		if !o.on {
 			continue
 		}
@@ -39,6 +48,9 @@ func (k *kernel) options(fd int, p *lab.Probe) error {
 		i, err := index(p.Dev)
 		if err != nil {
 			return err
+		}
+		if six {
+			return unix.SetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_MULTICAST_IF, i)
 		}
 		return unix.SetsockoptIPMreqn(fd, unix.SOL_IP, unix.IP_MULTICAST_IF, &unix.IPMreqn{Ifindex: int32(i)})
 	}
@@ -74,6 +86,17 @@ func setMember(fd int, p *lab.Probe) error {
 			return err
 		}
 	}
+	level := unix.SOL_IP
+	if p.Group.Is6() {
+		level = unix.SOL_IPV6
+	}
+	if !p.Source.IsValid() && level == unix.SOL_IPV6 {
+		op := unix.IPV6_JOIN_GROUP
+		if p.Verb == lab.UDPLeave {
+			op = unix.IPV6_LEAVE_GROUP
+		}
+		return unix.SetsockoptIPv6Mreq(fd, level, op, &unix.IPv6Mreq{Multiaddr: p.Group.As16(), Interface: uint32(at)})
+	}
 	if !p.Source.IsValid() {
 		op := unix.IP_ADD_MEMBERSHIP
 		if p.Verb == lab.UDPLeave {
@@ -93,7 +116,7 @@ func setMember(fd int, p *lab.Probe) error {
 	}
 	op := map[lab.ProbeVerb]int{lab.UDPJoin: unix.MCAST_JOIN_SOURCE_GROUP, lab.UDPLeave: unix.MCAST_LEAVE_SOURCE_GROUP,
 		lab.UDPBlock: unix.MCAST_BLOCK_SOURCE, lab.UDPUnblock: unix.MCAST_UNBLOCK_SOURCE}[p.Verb]
-	return unix.SetsockoptString(fd, unix.SOL_IP, op, groupSource(at, p.Group, p.Source))
+	return unix.SetsockoptString(fd, level, op, groupSource(at, p.Group, p.Source))
 }
 
 func address4(a netip.Addr) (b [4]byte) {
@@ -110,6 +133,12 @@ func groupSource(index int, group, source netip.Addr) string {
 	b[0], b[1], b[2], b[3] = byte(index), byte(index>>8), byte(index>>16), byte(index>>24)
 	for i, a := range []netip.Addr{group, source} {
 		at := b[8+i*storage:]
+		if a.Is6() {
+			at[0] = unix.AF_INET6
+			six := a.As16()
+			copy(at[8:24], six[:])
+			continue
+		}
 		at[0] = unix.AF_INET
 		four := address4(a)
 		copy(at[4:8], four[:])

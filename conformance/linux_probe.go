@@ -85,6 +85,8 @@ func (k *kernel) probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 		return nil, k.member(key, p)
 	case lab.RawSend:
 		return nil, k.raw(net, p)
+	case lab.RASend, lab.RAOn, lab.RAOff:
+		return nil, k.advertise(net, p)
 	case lab.CaptureStart, lab.CaptureStop: // the file is no part of the transcript
 		return nil, k.in(net, func() error { _, err := index(p.Dev); return err })
 	case lab.Sleep:
@@ -130,7 +132,7 @@ func (k *kernel) udp(net string, p *lab.Probe) (f *os.File, err error) {
 		if err != nil {
 			return err
 		}
-		if err = k.options(fd, p); err == nil && local.IsValid() {
+		if err = k.options(fd, p, family == unix.AF_INET6); err == nil && local.IsValid() {
 			err = unix.Bind(fd, sockaddr(local))
 		}
 		if err == nil && remote.IsValid() {

@@ -27,8 +27,8 @@ import (
 func TestOwnSubsystems(t *testing.T) {
 	own := []conformance.Subsystem[*own]{
 		ownDevices(), ownMIB(), ownNeigh(), ownNetlink(), ownFDB(), ownHooks(),
-		ownAddrs(), ownFIB(), ownRules(), ownSysctls(), ownFrags(), ownUDP(),
-		ownAddrs6(), ownFIB6(), ownRules6(), ownSysctls6(), ownFrags6(),
+		ownAddrs(), ownFIB(), ownRules(), ownSysctls(), ownFrags(), ownUDP(), ownExceptions(),
+		ownAddrs6(), ownFIB6(), ownRules6(), ownSysctls6(), ownFrags6(), ownExceptions6(),
 	}
 	var words []string
 	for _, s := range own {

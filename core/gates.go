@@ -53,6 +53,7 @@ func DefaultGates() []GateRow {
 		{Layer: LayerNetlink, Entry: "neigh", Open: true, Why: "neighbours are keyed by Net"},
 		{Layer: LayerNetlink, Entry: "netns", Open: true, Why: "names of namespaces"},
 		{Layer: LayerNetlink, Entry: "maddr", Open: true, Why: "groups are the device's"},
+		{Layer: LayerNetlink, Entry: "maddr6", Open: true, Why: "groups are the device's"},
 		{Layer: LayerNetlink, Entry: "addr", Open: true, Why: "addresses are keyed by Net"},
 		{Layer: LayerNetlink, Entry: "route", Open: true, Why: "a FIB per Net"},
 		{Layer: LayerNetlink, Entry: "rule", Open: true, Why: "rules per Net"},

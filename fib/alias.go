@@ -24,6 +24,7 @@ type alias struct {
 	scope  Scope
 	proto  uint8
 	tos    uint8
+	pref   uint8
 	family Family
 }
 
@@ -83,7 +84,7 @@ func (c cell) route(a *alias) Route {
 	return Route{
 		Dst: netip.PrefixFrom(c.key.addr(a.family), int(c.plen)), Src: a.info.src, NextHops: slices.Clone(a.info.hops()),
 		Table: a.table, Metric: a.metric, MTU: a.info.mtu, AdvMSS: a.info.advmss, Metrics: a.info.metrics,
-		Type: a.typ, Scope: a.scope, Proto: a.proto, TOS: a.tos,
+		Type: a.typ, Scope: a.scope, Proto: a.proto, TOS: a.tos, Pref: a.pref,
 	}
 }
 
@@ -127,6 +128,10 @@ func (a *alias) before(c *alias) bool {
 	}
 	return a.metric < c.metric
 }
+
+// prefRank is how a preference of RFC 4191, two bits with a sign, compares. Linux:
+// IPV6_DECODE_PREF.
+func prefRank(pref uint8) int8 { return int8(pref<<6) >> 6 }
 
 // peer reports whether c has a's table, TOS and metric.
 func (a *alias) peer(c *alias) bool {

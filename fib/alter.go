@@ -86,7 +86,9 @@ func insert(chain []*alias, a *alias, how Flags) (out []*alias, gone *alias, err
 		case how&Replace != 0:
 			return put(chain, i, a, true), chain[i], nil
 		case how&Append != 0:
-			at = end
+			for at < end && prefRank(chain[at].pref) >= prefRank(a.pref) {
+				at++
+			}
 		}
 	}
 	if how&Create == 0 {

@@ -30,7 +30,7 @@ func (f *FIB) build(n *netns.Net, r *Route) (c cell, a *alias, err error) {
 	c.plen = uint8(r.Dst.Bits())
 	a = &alias{
 		family: f.conf.Family, table: r.Table,
-		metric: r.Metric, typ: r.Type, scope: r.Scope, proto: r.Proto, tos: r.TOS,
+		metric: r.Metric, typ: r.Type, scope: r.Scope, proto: r.Proto, tos: r.TOS, pref: r.Pref,
 		info: &info{infoKey: infoKey{src: r.Src, mtu: r.MTU, advmss: r.AdvMSS, metrics: r.Metrics}},
 	}
 	if a.table == 0 {

@@ -72,6 +72,7 @@ const (
 	ProtoKernel   = 2
 	ProtoBoot     = 3 // what iproute2 gives
 	ProtoStatic   = 4
+	ProtoRA       = 9 // from a router's advertisement
 )
 
 // The tables that every Net has. Linux: RT_TABLE_*.
@@ -115,6 +116,9 @@ type Route struct {
 	Scope    Scope
 	Proto    uint8
 	TOS      uint8
+	// Pref orders routes of one metric, IPv6's alone: 1 high, 0 medium, 3 low
+	// (RFC 4191). Linux: RTA_PREF.
+	Pref uint8
 }
 
 // Metrics are those of a route's metrics that nothing here acts on: they are

@@ -139,7 +139,7 @@ func (f *FIB) checkGateway6(n *netns.Net, a *alias, h *NextHop) error {
 // gathers reports whether a route may be one of several hops.
 // Linux: rt6_qualify_for_ecmp.
 func (a *alias) gathers() bool {
-	return a.typ == Unicast && a.proto != ProtoRedirect && a.info.hop.Gw.IsValid()
+	return a.typ == Unicast && a.proto != ProtoRedirect && a.proto != ProtoRA && a.info.hop.Gw.IsValid()
 }
 
 // insert6 is insert for IPv6: a goes behind its peers or, if both go through

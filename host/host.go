@@ -39,11 +39,14 @@ type Host struct {
 	mu       sync.Mutex
 	services map[serviceKey]*service
 	captures map[captureKey]*capture
+	adverts  adverts
 }
 
 // New returns the user space of m.
 func New(m *nsmodel.Machine) *Host {
-	return &Host{M: m, services: map[serviceKey]*service{}, captures: map[captureKey]*capture{}}
+	h := &Host{M: m, services: map[serviceKey]*service{}, captures: map[captureKey]*capture{}}
+	h.answerSolicits()
+	return h
 }
 
 // Close ends the services and captures; the machine stays as it is.

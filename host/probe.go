@@ -55,6 +55,8 @@ func (h *Host) Probe(net string, p *lab.Probe) ([]lab.Datagram, error) {
 		return nil, h.capture(n, p)
 	case lab.CaptureStop:
 		return nil, h.captureStop(n, p)
+	case lab.RASend, lab.RAOn, lab.RAOff:
+		return nil, h.advertise(n, p)
 	case lab.Sleep:
 		h.advance(p.Wait)
 		return nil, nil

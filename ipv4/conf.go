@@ -32,6 +32,8 @@ type Conf struct {
 	FragMaxDist          atomic.Int32  // ipfrag_max_dist, in fragments
 	Somaxconn            atomic.Int32  // net.core.somaxconn, kept for who will listen
 	MinPMTU              atomic.Int32  // route.min_pmtu, in bytes
+	MTUExpires           atomic.Int32  // route.mtu_expires, in seconds
+	MinAdvMSS            atomic.Int32  // route.min_adv_mss, in bytes, kept for who will need it
 	FwmarkReflect        atomic.Int32  // fwmark_reflect
 	IGMPMaxMemberships   atomic.Int32  // igmp_max_memberships, groups a socket may join
 	IGMPMaxMSF           atomic.Int32  // igmp_max_msf, sources a socket's filter may name
@@ -71,6 +73,8 @@ func newConf(*netns.Net) *Conf {
 	c.FragTime.Store(30)
 	c.FragMaxDist.Store(64)
 	c.MinPMTU.Store(552)
+	c.MTUExpires.Store(600)
+	c.MinAdvMSS.Store(256)
 	c.IGMPMaxMemberships.Store(20)
 	c.IGMPMaxMSF.Store(10)
 	c.IGMPQRV.Store(2)

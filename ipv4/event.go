@@ -47,6 +47,7 @@ func (s *Inet) event(e core.Event, d *core.Device) {
 		if d.MTU() < minMTU {
 			s.detach(dev)
 		}
+		s.mtuChanged(n, d.Index(), d.MTU())
 	case core.EventAddr:
 		s.Core.FlushNeighbours(core.AFInet, d, true)
 		s.announce(dev)

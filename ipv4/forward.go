@@ -23,8 +23,12 @@ func (s *Inet) forward(w *core.Worker, p *core.Packet, ip wire.IPv4, in *device,
 	}
 	hop := r.res.Hop
 	gw := ip.Dst()
-	if hop.Scope == fib.Link && hop.Gw.IsValid() {
-		if gw = hop.Gw; strictRoute(p, ip) {
+	e := s.exceptionTo(p.Net(), &r.res, ip.Dst4())
+	if e != nil && e.gw.IsValid() || hop.Scope == fib.Link && hop.Gw.IsValid() {
+		if gw = hop.Gw; e != nil && e.gw.IsValid() {
+			gw = e.gw
+		}
+		if strictRoute(p, ip) {
 			s.SendICMP(w, p, wire.ICMPDestUnreach, wire.ICMPSRFailed, 0)
 			w.Drop(p, core.NoRoute)
 			return
@@ -33,7 +37,7 @@ func (s *Inet) forward(w *core.Worker, p *core.Packet, ip wire.IPv4, in *device,
 	if p.Opts[optFlags]&flagSourceHit != 0 && !hop.Gw.IsValid() {
 		gw = sourceNextHop(p, ip)
 	}
-	mtu := s.forwardMTU(p, ip, r)
+	mtu := s.forwardMTU(p, r, e)
 	if p.Len() > mtu && exceeds(p, ip, mtu) {
 		s.SendICMP(w, p, wire.ICMPDestUnreach, wire.ICMPFragNeeded, uint32(mtu))
 		w.Drop(p, core.TooBig)
@@ -67,18 +71,15 @@ func priorityOfTOS(tos uint8) uint32 {
 // forwardMTU returns the largest datagram that may pass by a route: the route's
 // own MTU, or the device's; what ICMP told only if ip_forward_use_pmtu is set,
 // for strangers may have told it. Linux: ip_dst_mtu_maybe_forward.
-func (s *Inet) forwardMTU(p *core.Packet, ip wire.IPv4, r *inRoute) int {
+func (s *Inet) forwardMTU(p *core.Packet, r *inRoute, e *exception) int {
+	if e != nil && e.mtu != 0 && (e.locked || lockedMTU(&r.res) || s.conf.Of(p.Net()).ForwardUsePMTU.Load() != 0) {
+		return e.mtu
+	}
 	mtu := r.res.MTU()
 	if mtu == 0 {
 		mtu = r.res.Hop.Dev.MTU()
 	}
-	mtu = min(mtu, wire.IPv4MaxLen)
-	if p.Len() > wire.IPv4MinMTU && s.conf.Of(p.Net()).ForwardUsePMTU.Load() != 0 {
-		if e, ok := s.path.nets.Of(p.Net()).pmtu.get(ip.Dst4(), s.Core.Sys.Now()); ok {
-			mtu = min(mtu, e.mtu)
-		}
-	}
-	return mtu
+	return min(mtu, wire.IPv4MaxLen)
 }
 
 // exceeds reports whether a packet larger than mtu must not be cut to fit it.

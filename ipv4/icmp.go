@@ -109,7 +109,7 @@ func (s *Inet) icmpReply(w *core.Worker, p *core.Packet, ip wire.IPv4, q *core.P
 	typ := q.Bytes()[0]
 	rates := &s.path.nets.Own(n).rates
 	limited := s.icmpLimited(n, typ, 0)
-	if limited && !rates.allowNet(s.icmpPerSec(n), s.icmpBurst(n), w.Now()) {
+	if limited && !s.AllowICMP(n, w.Now()) {
 		w.Drop(q, core.ICMPRate)
 		w.Deliver(p)
 		return
@@ -157,8 +157,7 @@ func (s *Inet) icmpError(w *core.Worker, p *core.Packet, ip wire.IPv4, m wire.IC
 			return
 		case 0:
 			e.Info = uint32(m.MTU())
-			s.UpdatePMTU(n, quoted.Dst4(), m.MTU())
-		}
+		} // with 1 the path is taken to be as narrow as min_pmtu
 	case e.Type == wire.ICMPRedirect:
 		e.Info = m.Rest()
 	case e.Type == wire.ICMPParamProblem:

@@ -14,9 +14,8 @@ import (
 // 4.3.2.3), from 192.0.0.8 if this Net has no address (RFC 7600).
 const (
 	icmpMaxLen    = 576
-	mtuExpires    = 600 * time.Second // Linux: net.ipv4.route.mtu_expires
-	tosErrorMask  = 0x1e              // the old TOS bits of what the error is about
-	tosErrorPrec  = 0xc0              // internetwork control (RFC 1812 section 4.3.2.5)
+	tosErrorMask  = 0x1e // the old TOS bits of what the error is about
+	tosErrorPrec  = 0xc0 // internetwork control (RFC 1812 section 4.3.2.5)
 	dummyFirst    = 192
 	dummyLast     = 8
 	icmpErrorHops = 0 // the Net's default TTL
@@ -36,7 +35,7 @@ func (s *Inet) SendICMP(w *core.Worker, about *core.Packet, typ, code uint8, inf
 	rates := &s.path.nets.Own(n).rates
 	limited := s.icmpLimited(n, typ, code)
 	fromLoop := about.Dev != nil && about.Dev.Flags()&core.FlagLoopback != 0
-	if limited && !fromLoop && !rates.allowNet(s.icmpPerSec(n), s.icmpBurst(n), now) {
+	if limited && !fromLoop && !s.AllowICMP(n, now) {
 		return
 	}
 	tos := ip.TOS()
@@ -115,8 +114,16 @@ func (s *Inet) icmpLimited(n *netns.Net, typ, code uint8) bool {
 		s.conf.Of(n).ICMPRatemask.Load()&(1<<typ) != 0
 }
 
-func (s *Inet) icmpPerSec(n *netns.Net) int64 { return int64(s.conf.Of(n).ICMPMsgsPerSec.Load()) }
-func (s *Inet) icmpBurst(n *netns.Net) int64  { return int64(s.conf.Of(n).ICMPMsgsBurst.Load()) }
+// AllowICMP reports whether n may send another ICMP message of a limited kind, of
+// either family: net.ipv4.icmp_msgs_per_sec and icmp_msgs_burst say how many.
+// Linux: icmp_global_allow.
+func (s *Inet) AllowICMP(n *netns.Net, now time.Duration) bool {
+	c := s.conf.Of(n)
+	return s.path.nets.Own(n).rates.net.Allow(int64(c.ICMPMsgsPerSec.Load()), int64(c.ICMPMsgsBurst.Load()), now)
+}
+
+// CountICMP counts a message that was sent. Linux: icmp_global_consume.
+func (s *Inet) CountICMP(n *netns.Net) { s.path.nets.Own(n).rates.net.Consume(n) }
 
 // icmpAllowPeer reports whether one more limited message may go by rt, and
 // counts it. Linux: icmpv4_xrlim_allow.
@@ -125,21 +132,6 @@ func (s *Inet) icmpAllowPeer(n *netns.Net, rt *Route, rates *rates, now time.Dur
 	if rt.Dev.Flags()&core.FlagLoopback == 0 && !rates.allowPeer(rt.Dst.As4(), every, now) {
 		return false
 	}
-	rates.consume(n)
+	rates.net.Consume(n)
 	return true
-}
-
-// UpdatePMTU notes that n's packets to dst may be mtu bytes long at most, for
-// ten minutes. A value below min_pmtu is not believed: that much is then sent,
-// without Don't Fragment. Linux: __ip_rt_update_pmtu.
-func (s *Inet) UpdatePMTU(n *netns.Net, dst [4]byte, mtu int) {
-	rt, err := s.Route(n, &fib.Flow{Dst: netip.AddrFrom4(dst)})
-	if err != nil || rt.MTU < mtu || rt.Local {
-		return
-	}
-	e := exception{mtu: mtu, expires: s.Core.Sys.Now() + mtuExpires}
-	if least := int(s.conf.Of(n).MinPMTU.Load()); mtu < least {
-		e.mtu, e.locked = min(rt.MTU, least), true
-	}
-	s.path.nets.Own(n).pmtu.set(dst, e)
 }

@@ -30,6 +30,8 @@ type Config struct {
 	Rules   netns.Placement // policy rules; default Replicated
 	Sysctls netns.Placement // tunables; default Replicated
 	Frags   netns.Placement // reassembly; default Replicated
+	// Exceptions are path MTUs and redirects that were learnt; default Replicated.
+	Exceptions netns.Placement
 	// HostLimits holds each Net's ipfrag_high_thresh against the fragments of all,
 	// as Linux did before 2.6.26. For experiments: law 2 fails with it.
 	HostLimits bool
@@ -87,7 +89,7 @@ type ICMPError struct {
 func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlink.Rtnetlink, c Config) (*Inet, error) {
 	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl, devs: core.NewDevSlot[device](0),
 		both: merge(&builtinAll, &builtinDefault), parms: core.DefaultNeighParms()}
-	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags} {
+	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags, &c.Exceptions} {
 		if *p == netns.Default {
 			*p = netns.Replicated
 		}

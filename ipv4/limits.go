@@ -5,15 +5,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nsmodel/core"
 	"nsmodel/core/wire"
 	"nsmodel/netns"
 )
 
 // How much a Net remembers of others at most: the oldest goes first.
-const (
-	maxPeers      = 4096 // hosts that got errors, or sent fragments. Linux: inet_peer_threshold
-	maxExceptions = 4096 // destinations with an own path MTU. Linux: FNHE_HASH_SIZE chains
-)
+const maxPeers = 4096 // hosts that got errors, or sent fragments. Linux: inet_peer_threshold
 
 // idents hand out identifications: counters among which destinations are
 // spread, so that nobody learns from his own packets how many others get
@@ -48,10 +46,8 @@ type rates struct {
 	mu    sync.Mutex
 	peers map[[4]byte]*peer
 	order [][4]byte // as they came
-	begun bool
-	// the bucket of the Net as a whole. Linux: icmp_global_credit and stamp
-	credit int64
-	stamp  time.Duration
+
+	net core.ICMPBudget // of the Net as a whole, and of both families
 }
 
 // peer returns what is known of a; under mu. Linux: inet_getpeer.
@@ -130,80 +126,4 @@ func (t *rates) allowRedirect(a [4]byte, now time.Duration) bool {
 	p.last = now
 	p.redirects++
 	return true
-}
-
-// allowNet reports whether the Net as a whole may send another error.
-// Linux: icmp_global_allow.
-func (t *rates) allowNet(perSec, burst int64, now time.Duration) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.begun {
-		t.begun, t.credit, t.stamp = true, burst, now
-	}
-	if t.credit > 0 {
-		return true
-	}
-	delta := min(now-t.stamp, time.Second)
-	if delta < time.Second/50 {
-		return false
-	}
-	more := perSec * int64(delta) / int64(time.Second)
-	if more == 0 {
-		return false
-	}
-	t.credit, t.stamp = min(t.credit+more, burst), now
-	return true
-}
-
-// consume counts an error that was sent: one credit on average, but not
-// always, so that nobody can tell from the rate of his answers what others got
-// (CVE-2020-25705). Linux: icmp_global_consume.
-func (t *rates) consume(n *netns.Net) {
-	k := int64(n.Uint64N(3))
-	t.mu.Lock()
-	t.credit -= k
-	t.mu.Unlock()
-}
-
-// exceptions are the destinations whose paths take less than their routes say.
-// Linux: struct fib_nh_exception.
-type exceptions struct {
-	count atomic.Int32 // 0: nobody need look
-	mu    sync.Mutex
-	dst   map[[4]byte]exception
-	order [][4]byte
-}
-
-type exception struct {
-	mtu     int
-	locked  bool
-	expires time.Duration
-}
-
-// get returns what is known of the path to a.
-func (t *exceptions) get(a [4]byte, now time.Duration) (exception, bool) {
-	if t.count.Load() == 0 {
-		return exception{}, false
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e, ok := t.dst[a]
-	return e, ok && now < e.expires
-}
-
-func (t *exceptions) set(a [4]byte, e exception) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.dst == nil {
-		t.dst = map[[4]byte]exception{}
-	}
-	if _, ok := t.dst[a]; !ok {
-		if len(t.order) >= maxExceptions {
-			delete(t.dst, t.order[0])
-			t.order = append(t.order[:0:0], t.order[1:]...)
-		}
-		t.order = append(t.order, a)
-	}
-	t.dst[a] = e
-	t.count.Store(int32(len(t.dst)))
 }

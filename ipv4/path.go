@@ -39,6 +39,8 @@ type pathState struct {
 	nets  *netns.Cell[pathNet]
 	frags *netns.Table[fragKey, *fragQueue]
 
+	exceptions *netns.Table[exceptKey, *exception]
+
 	hostFragMem atomic.Int64 // bytes that all Nets' fragments hold, if that is limited
 }
 
@@ -48,7 +50,7 @@ type pathNet struct {
 	net     *netns.Net
 	ids     idents
 	rates   rates
-	pmtu    exceptions
+	except  exceptions
 	pings   pings
 	fragMem *atomic.Int64 // bytes that fragments hold: own, or the host's
 	ownMem  atomic.Int64
@@ -68,6 +70,7 @@ func (s *Inet) initPath(c Config) error {
 		return st
 	})
 	s.path.frags = netns.NewTable[fragKey, *fragQueue](sys, "ipv4-frag", c.Frags, netns.Keyed[fragKey]())
+	s.path.exceptions = netns.NewTable[exceptKey, *exception](sys, "ipv4-exceptions", c.Exceptions, netns.Keyed[exceptKey]())
 	netns.Attend(sys, "ipv4-path-exit", nil, s.pathPreExit, s.pathExit)
 	if err := s.Handle(Protocol{Number: wire.ProtoIGMP, Receive: s.igmpReceive}); err != nil {
 		return err

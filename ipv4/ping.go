@@ -219,13 +219,20 @@ func (s *Inet) arrivedBy(p *core.Packet, ip wire.IPv4) int {
 func (s *Inet) pingError(w *core.Worker, p *core.Packet, quoted wire.IPv4, e ICMPError) {
 	hdr := int(quoted[0]&15) * 4
 	m := quoted[min(hdr, len(quoted)):]
-	if len(m) < wire.ICMPLen || m[0] != wire.ICMPEcho {
+	if len(m) < wire.ICMPLen || m[0] != wire.ICMPEcho && m[0] != wire.ICMPEchoReply {
+		return
+	}
+	fl := fib.Flow{Dst: quoted.Dst(), Src: quoted.Src(), TOS: quoted.TOS() & 0x1c, Proto: wire.ProtoICMP}
+	if m[0] == wire.ICMPEchoReply { // this Net's own answer; no socket has sent it
+		s.LearnFrom(w, p, &fl, e)
 		return
 	}
 	g := s.path.nets.Of(p.Net()).pings.get(binary.BigEndian.Uint16(m[4:]))
 	if g == nil {
 		return
 	}
+	fl.Oif, fl.Mark, fl.TOS = int32(g.o.Oif), g.o.Mark, g.o.TOS
+	s.LearnFrom(w, p, &fl, e)
 	outer := wire.IPv4(p.L3())
 	g.event(PingEvent{From: e.From, Type: e.Type, Code: e.Code, Info: e.Info, Seq: binary.BigEndian.Uint16(m[6:]),
 		TTL: outer.TTL(), At: w.Now()}, nil)

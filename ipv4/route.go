@@ -204,22 +204,32 @@ func (s *Inet) finishRoute(n *netns.Net, typ fib.Type, proto uint8, rt *Route) s
 	if hop != nil && hop.Scope == fib.Link && hop.Gw.IsValid() {
 		rt.Gateway = hop.Gw
 	}
-	s.pathMTU(n, rt)
+	s.pathMTU(rt)
+	if e := s.exceptionTo(n, &rt.Result, rt.Dst.As4()); e != nil {
+		e.apply(rt)
+	}
 	return 0
 }
 
 // pathMTU fills in the largest datagram that passes the whole way, as far as is
 // known. Linux: ipv4_mtu.
-func (s *Inet) pathMTU(n *netns.Net, rt *Route) {
+func (s *Inet) pathMTU(rt *Route) {
 	if rt.asked() {
-		rt.MTU = rt.Result.MTU()
+		rt.MTU, rt.locked = rt.Result.MTU(), lockedMTU(&rt.Result)
 	}
 	if rt.MTU == 0 {
 		rt.MTU = rt.Dev.MTU()
 	}
 	rt.MTU = min(rt.MTU, wire.IPv4MaxLen)
-	if e, ok := s.path.nets.Of(n).pmtu.get(rt.Dst.As4(), s.Core.Sys.Now()); ok && e.mtu < rt.MTU {
-		rt.MTU, rt.locked = e.mtu, e.locked
+}
+
+// apply puts into rt what was learnt of its way.
+func (e *exception) apply(rt *Route) {
+	if e.gw.IsValid() {
+		rt.Gateway = e.gw
+	}
+	if e.mtu != 0 {
+		rt.MTU, rt.locked = e.mtu, rt.locked || e.locked
 	}
 }
 

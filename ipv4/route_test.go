@@ -154,7 +154,7 @@ func TestPathMTU(t *testing.T) {
 		if len(got) != 1 || got[0].Type != 0 {
 			t.Errorf("in pieces: %+v", got)
 		}
-		if e := m.in.path.nets.Of(r).pmtu.count.Load(); e != 0 {
+		if e := m.in.path.nets.Of(r).except.count.Load(); e != 0 {
 			t.Errorf("the router has %d exceptions", e)
 		}
 	})

@@ -213,7 +213,7 @@ func (s *Inet) doGetRoute(n *netns.Net, req *netlink.Request) ([]netlink.Message
 // RouteTable), Type, Proto and OIF. Linux: inet_dump_fib.
 func (s *Inet) dumpRoutes(n *netns.Net, m *netlink.Route) (all []netlink.Message, err error) {
 	if m.Flags&unix.RTM_F_CLONED != 0 {
-		return nil, nil // no cache to show
+		return s.dumpExceptions(n), nil
 	}
 	table := uint32(0)
 	if m.Has&netlink.RouteTable != 0 && m.Table != 0 {

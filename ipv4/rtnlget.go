@@ -57,6 +57,9 @@ func (s *Inet) getRoute(n *netns.Net, m *netlink.Route) ([]netlink.Message, erro
 		if m.Flags&unix.RTM_F_LOOKUP_TABLE != 0 && res.Table != 0 {
 			out.Table = res.Table
 		}
+		if e := s.exceptionTo(n, &res, fl.Dst.As4()); e != nil {
+			e.fill(out, s.Core.Sys.Now())
+		}
 	}
 	return []netlink.Message{out}, nil
 }

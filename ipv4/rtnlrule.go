@@ -87,9 +87,10 @@ func (s *Inet) doDumpRule(n *netns.Net, req *netlink.Request) (all []netlink.Mes
 // Flags of an answer about a route, with Linux's values.
 // Linux: RTCF_*, include/uapi/linux/in_route.h.
 const (
-	routeCloned    = unix.RTM_F_CLONED
-	routeRedirect  = 0x01000000 // Linux: RTCF_DOREDIRECT
-	routeBroadcast = 0x10000000
-	routeMulticast = 0x20000000
-	routeLocal     = 0x80000000
+	routeCloned     = unix.RTM_F_CLONED
+	routeRedirect   = 0x01000000 // Linux: RTCF_DOREDIRECT
+	routeRedirected = 0x00040000 // Linux: RTCF_REDIRECTED
+	routeBroadcast  = 0x10000000
+	routeMulticast  = 0x20000000
+	routeLocal      = 0x80000000
 )

@@ -135,11 +135,11 @@ func TestInputRules(t *testing.T) {
 			sent: "out: 10.1.0.2 > 10.9.3.4 ttl 63 frag 0+576 mf true\nout: 10.1.0.2 > 10.9.3.4 ttl 63 frag 576+124 mf false"},
 		{name: "a fragment cut", setup: func(s *site) { s.mtu(s.out, 600) }, ip: packet("10.1.0.2", "10.9.3.4", 17, make([]byte, 704), func(f *wire.IPv4Fields) { f.MF, f.FragOffset = true, 800 }),
 			sent: "out: 10.1.0.2 > 10.9.3.4 ttl 63 frag 800+576 mf true\nout: 10.1.0.2 > 10.9.3.4 ttl 63 frag 1376+128 mf true"},
-		{name: "path MTU of strangers does not count", setup: func(s *site) { s.machine.in.UpdatePMTU(s.n, [4]byte{10, 9, 3, 4}, 700) },
+		{name: "path MTU of strangers does not count", setup: func(s *site) { s.machine.in.UpdatePMTU(s.n, &fib.Flow{Dst: netip.MustParseAddr("10.9.3.4")}, 700) },
 			ip: packet("10.1.0.2", "10.9.3.4", 17, make([]byte, 700), nil), sent: "out: 10.1.0.2 > 10.9.3.4 ttl 63 proto 17"},
 		{name: "path MTU of strangers counts if told so", setup: func(s *site) {
 			s.sysctl(s.n, "net.ipv4.ip_forward_use_pmtu", "1")
-			s.machine.in.UpdatePMTU(s.n, [4]byte{10, 9, 3, 4}, 700)
+			s.machine.in.UpdatePMTU(s.n, &fib.Flow{Dst: netip.MustParseAddr("10.9.3.4")}, 700)
 		}, ip: packet("10.1.0.2", "10.9.3.4", 17, make([]byte, 700), func(f *wire.IPv4Fields) { f.DF = true }),
 			sent: "in: 10.1.0.1 > 10.1.0.2 ttl 64 icmp 3/4 0x2bc", drop: core.TooBig},
 		{name: "redirect", setup: func(s *site) { s.via(s.n, "10.8.0.0/16", "10.1.0.3", s.in) }, ip: packet("10.1.0.2", "10.8.0.1", 17, udp18, nil),

@@ -63,6 +63,8 @@ var numbers = []number{
 	{"ipfrag_time", func(c *Conf) *atomic.Int32 { return &c.FragTime }, math.MinInt32, math.MaxInt32},
 	{"ipfrag_max_dist", func(c *Conf) *atomic.Int32 { return &c.FragMaxDist }, 0, math.MaxInt32},
 	{"route.min_pmtu", func(c *Conf) *atomic.Int32 { return &c.MinPMTU }, minMTU, math.MaxInt32},
+	{"route.mtu_expires", func(c *Conf) *atomic.Int32 { return &c.MTUExpires }, math.MinInt32 / 1000, math.MaxInt32 / 1000},
+	{"route.min_adv_mss", func(c *Conf) *atomic.Int32 { return &c.MinAdvMSS }, math.MinInt32, math.MaxInt32},
 	{"somaxconn", func(c *Conf) *atomic.Int32 { return &c.Somaxconn }, 0, math.MaxInt32}, // below net.core
 	{"igmp_max_memberships", func(c *Conf) *atomic.Int32 { return &c.IGMPMaxMemberships }, math.MinInt32, math.MaxInt32},
 	{"igmp_max_msf", func(c *Conf) *atomic.Int32 { return &c.IGMPMaxMSF }, math.MinInt32, math.MaxInt32},
@@ -96,6 +98,7 @@ func (s *Inet) initNetSysctl() error {
 		{Name: "net.ipv4.ip_local_port_range", Get: s.getPorts, Set: s.setPorts},
 		{Name: "net.ipv4.ipfrag_high_thresh", Get: s.getFrag(true), Set: s.setFrag(true)},
 		{Name: "net.ipv4.ipfrag_low_thresh", Get: s.getFrag(false), Set: s.setFrag(false)},
+		{Name: "net.ipv4.route.flush", Get: func(*netns.Net, string) (string, error) { return "", syscall.EACCES }, Set: s.setFlush},
 	} {
 		e.Row = "net.ipv4"
 		if err := s.Sysctl.Register(e); err != nil {
@@ -209,4 +212,14 @@ func (s *Inet) deviceNamed(n *netns.Net, name string) *device {
 		return nil
 	}
 	return s.devs.Of(d)
+}
+
+// setFlush forgets what was learnt of ways, whatever is written; nobody can read
+// it. Linux: ipv4_sysctl_rtcache_flush.
+func (s *Inet) setFlush(n *netns.Net, _, value string) error {
+	if _, err := ParseInt(value, math.MinInt32, math.MaxInt32); err != nil {
+		return err
+	}
+	s.flushExceptions(n)
+	return nil
 }

@@ -23,6 +23,9 @@ func (s *Inet) tellAddr(op netlink.Op, a *Addr) {
 // tellRoute tells of a change to a route. What goes with a device or an address
 // goes without a word, as in Linux. Linux: rtmsg_fib.
 func (s *Inet) tellRoute(n *netns.Net, op fib.Op, r fib.Route) {
+	if op != fib.Added {
+		s.routeGone(n, op, &r)
+	}
 	if op == fib.Flushed || !s.Netlink.Listening(n, netlink.GroupIPv4Route) {
 		return
 	}

@@ -13,11 +13,11 @@ import (
 )
 
 // userFlags are what a user may say of an address.
-const userFlags = unix.IFA_F_NODAD | unix.IFA_F_NOPREFIXROUTE
+const userFlags = unix.IFA_F_NODAD | unix.IFA_F_NOPREFIXROUTE | unix.IFA_F_HOMEADDRESS | unix.IFA_F_MANAGETEMPADDR | unix.IFA_F_OPTIMISTIC
 
-// AddAddr gives d the address a, of which Local, Peer, Bits, Metric, Proto and
-// the user's Flags count; under rtnl. Unless it has IFA_F_NODAD it is tentative
-// until nobody has objected for a while.
+// AddAddr gives d the address a, of which Local, Peer, Bits, Metric, Proto, the
+// lifetimes (0: without end) and the user's Flags count; under rtnl. Unless it
+// has IFA_F_NODAD it is tentative until nobody has objected for a while.
 //
 // Errors, with Linux's sentence: EINVAL for a bad prefix length, EEXIST for an
 // address that d has, EADDRNOTAVAIL for one that nobody may have, EACCES where
@@ -46,14 +46,22 @@ func (s *Inet) AddAddr(d *core.Device, a Addr) error {
 		return netlink.Extack(syscall.EADDRNOTAVAIL, "ipv6: Cannot assign loopback address on this device")
 	}
 	a.Dev = d
-	a.Flags = a.Flags&userFlags | unix.IFA_F_PERMANENT
+	a.Flags &= userFlags
+	if a.Valid == 0 {
+		a.Valid, a.Preferred = netlink.Forever, netlink.Forever
+	}
+	if a.Flags |= lifeFlags(a.Valid, a.Preferred); s.optimistic(dev) == 0 {
+		a.Flags &^= unix.IFA_F_OPTIMISTIC
+	}
 	if a.Flags&unix.IFA_F_NODAD == 0 {
 		a.Flags |= unix.IFA_F_TENTATIVE
 	}
 	if a.Peer == a.Local {
 		a.Peer = netip.Addr{}
 	}
-	a.Valid, a.Preferred = netlink.Forever, netlink.Forever
+	if d.Up() {
+		s.groupsUp(dev)
+	}
 	return s.insertAddr(dev, &a, insertUser)
 }
 
@@ -74,12 +82,15 @@ func (s *Inet) insertAddr(dev *device, a *Addr, who inserter) error {
 		at = len(list)
 	}
 	dev.publish(slices.Insert(slices.Clone(list), at, a))
-	s.addPrefixRoute(dev, a)
+	if who != insertRouter { // who has made the route to the prefix already, if there is one
+		s.addPrefixRoute(dev, a)
+	}
 	if who == insertUser && a.Tentative() {
 		s.tellAddr(netlink.New, a)
 	}
-	dev.join(solicitedNode(a.Local))
+	s.joinSolicited(dev, a.Local)
 	s.startDAD(dev, a)
+	s.lifeAhead(a)
 	return nil
 }
 
@@ -90,6 +101,7 @@ type inserter uint8
 const (
 	insertUser inserter = iota
 	insertKernel
+	insertRouter // as insertKernel, because of a router's advertisement
 )
 
 func (dev *device) publish(list []*Addr) {
@@ -154,7 +166,7 @@ func (s *Inet) removeAddr(dev *device, a *Addr) {
 	a.stopDAD()
 	dev.publish(slices.DeleteFunc(slices.Clone(dev.Addrs()), func(b *Addr) bool { return b == a }))
 	s.release(a)
-	dev.leave(solicitedNode(a.Local))
+	s.leaveSolicited(dev, a.Local)
 	s.tellAddr(netlink.Del, a)
 	s.delRoutes(dev, a)
 }

@@ -15,7 +15,7 @@ const addrMetric = 256
 // While the device is down there is no such route. Linux: addrconf_prefix_route.
 func (s *Inet) addPrefixRoute(dev *device, a *Addr) {
 	if a.Flags&unix.IFA_F_NOPREFIXROUTE == 0 && !a.Local.IsLoopback() {
-		s.kernelRoute(dev, fib.Unicast, a.Prefix(), a.Metric)
+		s.prefixRoute(dev, a.Prefix(), a.Metric, a.end(), false)
 	}
 }
 
@@ -40,10 +40,10 @@ func (s *Inet) delRoutes(dev *device, a *Addr) {
 	for _, b := range dev.Addrs() {
 		shared = shared || b.Bits == a.Bits && b.Prefix() == a.Prefix()
 	}
+	if a.Flags&unix.IFA_F_PERMANENT != 0 && a.Flags&unix.IFA_F_NOPREFIXROUTE == 0 {
+		s.cleanPrefixRoute(dev, a)
+	}
 	if !shared {
-		if a.Flags&unix.IFA_F_NOPREFIXROUTE == 0 {
-			s.kernelUnroute(dev, fib.Unicast, a.Prefix(), a.Metric)
-		}
 		s.delAnycast(dev, a)
 	}
 	if a.Peer.IsValid() {
@@ -61,7 +61,7 @@ func (s *Inet) addAnycast(dev *device, a *Addr) {
 	}
 	r := kernelRoute(dev, fib.Anycast, netip.PrefixFrom(first, 128), 0)
 	if s.FIB.Add(dev.dev.Net(), r, fib.AppendRoute) == nil { // else another address of the subnet was first
-		dev.join(solicitedNode(first))
+		s.joinSolicited(dev, first)
 	}
 }
 
@@ -72,7 +72,7 @@ func (s *Inet) delAnycast(dev *device, a *Addr) {
 	}
 	r := kernelRoute(dev, fib.Anycast, netip.PrefixFrom(first, 128), 0)
 	if s.FIB.Delete(dev.dev.Net(), r) == nil {
-		dev.leave(solicitedNode(first))
+		s.leaveSolicited(dev, first)
 	}
 }
 

@@ -20,7 +20,13 @@ type Conf struct {
 	EchoIgnoreAny atomic.Int32 // icmp.echo_ignore_anycast
 	ICMPRatelimit atomic.Int32 // icmp.ratelimit, in ms between errors to one peer
 	FwmarkReflect atomic.Int32 // fwmark_reflect
+	MLDQRV        atomic.Int32 // mld_qrv, how often a change is told
+	MLDMaxMSF     atomic.Int32 // mld_max_msf, sources a socket's filter may name
 	MinAdvMSS     atomic.Int32 // route.min_adv_mss, kept for who will need it
+	IDGenRetries  atomic.Int32 // idgen_retries, of stable-privacy addresses that others have
+	IDGenDelay    atomic.Int32 // idgen_delay, in seconds, before each of them
+	MTUExpires    atomic.Int32 // route.mtu_expires, in seconds
+	GCTimeout     atomic.Int32 // route.gc_timeout, in seconds that a redirect holds
 	gcThresh      [3]atomic.Int32
 	neighDefaults atomic.Pointer[core.NeighParms] // neigh.default; nil: Linux's
 
@@ -56,6 +62,12 @@ func (s *Inet) newConf(*netns.Net) *Conf {
 	}
 	c.AutoFlowLabels.Store(labelsOptOut)
 	c.FlowLabelConsistency.Store(1)
+	c.MLDQRV.Store(2)
+	c.MLDMaxMSF.Store(64)
+	c.IDGenRetries.Store(3)
+	c.IDGenDelay.Store(1)
+	c.MTUExpires.Store(600)
+	c.GCTimeout.Store(60)
 	for i, v := range [3]int32{128, 512, 1024} {
 		c.gcThresh[i].Store(v)
 	}
@@ -79,6 +91,29 @@ const (
 	confDropUnicastInL2Multicast
 	confDropUnsolicitedNA
 	confIgnoreRoutesWithLinkdown
+	confForceMLDVersion
+	confMLDv1Interval
+	confMLDv2Interval
+	confAcceptRA
+	confAcceptRADefRtr
+	confAcceptRAPinfo
+	confAcceptRAMTU
+	confAcceptRARtrPref
+	confAcceptRAMinHopLimit
+	confAcceptRAMinLft
+	confAcceptRAFromLocal
+	confAcceptRARtInfoMin
+	confAcceptRARtInfoMax
+	confRADefRtrMetric
+	confRAHonorPIOLife
+	confAutoconf
+	confMaxAddresses
+	confOptimisticDAD
+	confUseOptimistic
+	confRtrSolicits
+	confRtrSolicitDelay
+	confRtrSolicitInterval
+	confRtrSolicitMaxInterval
 	numConf
 )
 
@@ -86,6 +121,11 @@ const (
 var confNames = [numConf]string{
 	"forwarding", "hop_limit", "mtu", "dad_transmits", "accept_dad", "disable_ipv6", "addr_gen_mode", "ndisc_notify",
 	"proxy_ndp", "accept_redirects", "drop_unicast_in_l2_multicast", "drop_unsolicited_na", "ignore_routes_with_linkdown",
+	"force_mld_version", "mldv1_unsolicited_report_interval", "mldv2_unsolicited_report_interval",
+	"accept_ra", "accept_ra_defrtr", "accept_ra_pinfo", "accept_ra_mtu", "accept_ra_rtr_pref", "accept_ra_min_hop_limit",
+	"accept_ra_min_lft", "accept_ra_from_local", "accept_ra_rt_info_min_plen", "accept_ra_rt_info_max_plen", "ra_defrtr_metric",
+	"ra_honor_pio_life", "autoconf", "max_addresses", "optimistic_dad", "use_optimistic", "router_solicitations",
+	"router_solicitation_delay", "router_solicitation_interval", "router_solicitation_max_interval",
 }
 
 // A devConf are the tunables of one device, or of all, or of devices to come.
@@ -93,13 +133,18 @@ var confNames = [numConf]string{
 // IPv4's, what conf.all says counts for a device in a few cases only: else all
 // is a way to write to every device. Linux: struct ipv6_devconf.
 type devConf struct {
-	v [numConf]int32
+	v      [numConf]int32
+	secret *[16]byte // stable_secret; nil: none was given
 }
 
 // builtins returns the compiled-in values. Linux: ipv6_devconf and
 // ipv6_devconf_dflt.
 func builtins(enabled bool) (all, dflt *devConf) {
-	all = &devConf{v: [numConf]int32{confHopLimit: 64, confMTU: minMTU, confDADTransmits: 1, confAcceptRedirects: 1}}
+	all = &devConf{v: [numConf]int32{confHopLimit: 64, confMTU: minMTU, confDADTransmits: 1, confAcceptRedirects: 1,
+		confMLDv1Interval: 10000, confMLDv2Interval: 1000,
+		confAcceptRA: 1, confAcceptRADefRtr: 1, confAcceptRAPinfo: 1, confAcceptRAMTU: 1, confAcceptRARtrPref: 1,
+		confAcceptRAMinHopLimit: 1, confRADefRtrMetric: 1024, confAutoconf: 1, confMaxAddresses: 16,
+		confRtrSolicits: -1, confRtrSolicitDelay: 1, confRtrSolicitInterval: 4, confRtrSolicitMaxInterval: 3600}}
 	if !enabled {
 		all.v[confDisable] = 1
 	}
@@ -110,8 +155,10 @@ func builtins(enabled bool) (all, dflt *devConf) {
 
 // Values of addr_gen_mode. Linux: enum in6_addr_gen_mode.
 const (
-	genEUI64 = 0
-	genNone  = 1
+	genEUI64  = 0
+	genNone   = 1
+	genStable = 2
+	genRandom = 3 // as genStable, with a secret that is drawn
 )
 
 // Conf returns the tunables of n, to be read.

@@ -26,10 +26,6 @@ type dad struct {
 	over  bool // under the Net's lock
 }
 
-// solicitDelay is the longest wait before the first question. Linux:
-// router_solicitation_delay.
-const solicitDelay = time.Second
-
 // startDAD begins, or has the address ready at once where nobody need be asked;
 // under the Net's lock. On a link that is not there yet the address stays
 // tentative. Linux: addrconf_dad_begin, addrconf_dad_kick.
@@ -39,7 +35,7 @@ func (s *Inet) startDAD(dev *device, a *Addr) {
 		return // is under way, or has failed or ended
 	case !s.mustAsk(dev, a):
 		next := *a
-		next.Flags &^= unix.IFA_F_TENTATIVE
+		next.Flags &^= unix.IFA_F_TENTATIVE | unix.IFA_F_OPTIMISTIC
 		next.asked = true
 		s.replace(dev, a, &next)
 		s.addrDone(dev, &next)
@@ -49,6 +45,9 @@ func (s *Inet) startDAD(dev *device, a *Addr) {
 	}
 	n := dev.dev.Net()
 	next := *a
+	if a.Flags&unix.IFA_F_OPTIMISTIC != 0 && s.conf.Of(n).Forward() {
+		next.Flags &^= unix.IFA_F_OPTIMISTIC // not of a router (RFC 4429 section 3.3)
+	}
 	w := &dad{net: n, dev: dev, addr: a.Local, left: max(0, int(dev.own.Load().v[confDADTransmits]))}
 	next.dad, next.asked = w, true
 	var b [8]byte
@@ -56,7 +55,20 @@ func (s *Inet) startDAD(dev *device, a *Addr) {
 	copy(w.nonce[:], b[:])
 	s.replace(dev, a, &next)
 	w.timer.Init(n, func(now time.Duration) { s.askAgain(w, now) })
-	w.timer.Reset(s.Core.Sys.Now() + time.Duration(n.Uint64N(uint64(solicitDelay))))
+	delay := time.Duration(dev.own.Load().v[confRtrSolicitDelay]) * time.Second
+	if next.Flags&unix.IFA_F_OPTIMISTIC != 0 {
+		delay = 0
+	}
+	if delay > 0 {
+		delay = time.Duration(n.Uint64N(uint64(delay)))
+	}
+	if next.tries > 0 {
+		delay = time.Duration(s.conf.Of(n).IDGenDelay.Load()) * time.Second
+	}
+	w.timer.Reset(s.Core.Sys.Now() + delay)
+	if next.Flags&unix.IFA_F_OPTIMISTIC != 0 {
+		s.addrReady(dev, &next) // packets for it are taken at once
+	}
 }
 
 // mustAsk reports whether an address may not be used before nobody has objected.
@@ -89,7 +101,7 @@ func (s *Inet) askAgain(w *dad, now time.Duration) {
 	if w.left == 0 {
 		w.over = true
 		next := *a
-		next.Flags &^= unix.IFA_F_TENTATIVE
+		next.Flags &^= unix.IFA_F_TENTATIVE | unix.IFA_F_OPTIMISTIC
 		s.replace(w.dev, a, &next)
 		s.addrDone(w.dev, &next)
 		mu.Unlock()
@@ -108,25 +120,44 @@ func (s *Inet) askAgain(w *dad, now time.Duration) {
 func (s *Inet) addrDone(dev *device, a *Addr) {
 	s.addrReady(dev, a)
 	s.tellAddr(netlink.New, a)
+	if a.Local.IsLinkLocalUnicast() && dev.lonely(a) {
+		s.groupsReady(dev)
+	}
 	if dev.dev.Up() && s.either(dev, confNDiscNotify) {
 		w := s.Core.Enter()
 		defer w.Leave()
 		s.sendUnsolicited(w, dev, a.Local)
 	}
+	s.startSolicit(dev, a)
 }
 
 // collide gives an address up that another station has: it stays, marked, for
-// the administrator to see. Linux: addrconf_dad_failure, addrconf_dad_stop.
+// the administrator to see, but one that was made for a time goes. One made of a
+// secret is made once more (RFC 7217 section 6). Linux: addrconf_dad_failure,
+// addrconf_dad_stop.
 func (s *Inet) collide(dev *device, addr netip.Addr) {
-	mu := s.lock(dev.dev.Net())
+	n := dev.dev.Net()
+	mu := s.lock(n)
 	defer mu.Unlock()
 	a := s.addrAt(dev.dev, addr)
 	if a == nil || !a.Tentative() || a.Flags&unix.IFA_F_DADFAILED != 0 {
 		return
 	}
 	a.stopDAD()
+	if a.Flags&unix.IFA_F_STABLE_PRIVACY != 0 && a.tries < int(s.conf.Of(n).IDGenRetries.Load()) {
+		heir := *a
+		var ok bool
+		if heir.Local, _, ok = s.generate(dev, addr.As16(), a.tries+1); ok {
+			heir.tries, heir.asked, heir.dad = a.tries+1, false, nil
+			_ = s.insertAddr(dev, &heir, insertRouter) // EEXIST: it is there, for some other reason
+		}
+	}
+	if a.Flags&unix.IFA_F_PERMANENT == 0 {
+		s.removeAddr(dev, a)
+		return
+	}
 	next := *a
-	next.Flags |= unix.IFA_F_DADFAILED
+	next.Flags = next.Flags&^unix.IFA_F_OPTIMISTIC | unix.IFA_F_DADFAILED
 	next.asked = true
 	s.replace(dev, a, &next)
 	s.tellAddr(netlink.New, &next)

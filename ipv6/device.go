@@ -17,12 +17,15 @@ type device struct {
 	dev *core.Device // fixed
 
 	// published under the Net's lock, read by anybody
-	list   atomic.Pointer[[]*Addr]         // addresses by scope, global first, the newest first in each; nil: none
-	groups atomic.Pointer[[]group]         // that the device is in
-	own    atomic.Pointer[devConf]         // net.ipv6.conf.DEV.*, shared until written
-	parms  atomic.Pointer[core.NeighParms] // net.ipv6.neigh.DEV.*, nil until asked for
-	ready  atomic.Bool                     // up, with carrier, and configured. Linux: IF_READY
+	list  atomic.Pointer[[]*Addr]         // addresses by scope, global first, the newest first in each; nil: none
+	own   atomic.Pointer[devConf]         // net.ipv6.conf.DEV.*, shared until written
+	parms atomic.Pointer[core.NeighParms] // net.ipv6.neigh.DEV.*, nil until asked for
+	ready atomic.Bool                     // up, with carrier, and configured. Linux: IF_READY
 
+	mc mcast // groups
+	// under the Net's lock
+	rs       *solicitor // nil: never has anybody been asked for routers
+	parmsSet uint32     // which of net.ipv6.neigh.DEV.* were written
 }
 
 // Addrs returns the device's addresses; not to be written.
@@ -61,6 +64,7 @@ type Addr struct {
 	Valid, Preferred time.Duration
 
 	since time.Duration
+	tries int  // how many stable-privacy addresses others had before. Linux: stable_privacy_retry
 	asked bool // whether others have it: that has begun, or need not. See startDAD
 	dad   *dad // nil where nobody is asked
 }

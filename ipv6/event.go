@@ -50,6 +50,7 @@ func (s *Inet) event(e core.Event, d *core.Device) {
 		own := *dev.own.Load()
 		own.v[confMTU] = int32(d.MTU())
 		dev.own.Store(&own)
+		s.mtuChanged(n, d.Index(), d.MTU())
 	case core.EventAddr:
 		s.Core.FlushNeighbours(core.AFInet6, d, true)
 		s.announce(dev)
@@ -73,10 +74,13 @@ func (s *Inet) attach(d *core.Device) *device {
 		c.v[confMTU] = int32(d.MTU())
 		own = &c
 	}
+	if own.secret != nil {
+		own = own.with(confAddrGenMode, genStable)
+	}
 	dev.own.Store(own)
-	dev.groups.Store(&s.born)
-	if dev.on(confForwarding) {
-		dev.joinRouters(dev.join) // nobody sees the device yet: no lock
+	s.groupsBegin(dev)
+	if dev.on(confForwarding) && d.Flags()&core.FlagMulticast != 0 {
+		s.enterGroup(dev, allRouters)
 	}
 	s.devs.Set(d, dev)
 	s.devicesChanged(n)
@@ -95,9 +99,12 @@ func (s *Inet) devicesChanged(n *netns.Net) {
 }
 
 // joinRouters applies join or leave to the groups of routers.
-func (dev *device) joinRouters(how func([16]byte)) {
+func (dev *device) joinRouters(how func(*device, [16]byte)) {
+	if dev.dev.Flags()&core.FlagMulticast == 0 {
+		return
+	}
 	for _, g := range [][16]byte{allRouters, allRoutersIf, siteRouters} {
-		how(g)
+		how(dev, g)
 	}
 }
 
@@ -108,6 +115,7 @@ func (s *Inet) detach(dev *device) {
 	n := d.Net()
 	s.deviceDown(dev)
 	s.devs.Set(d, nil)
+	s.groupsEnd(dev)
 	if !n.Alive() {
 		return
 	}
@@ -128,6 +136,9 @@ func (s *Inet) deviceUp(dev *device) {
 	mu := s.lock(d.Net())
 	defer mu.Unlock()
 	if !dev.ready.Load() {
+		if own := dev.own.Load(); int(own.v[confMTU]) != d.MTU() { // what a router said of it is forgotten
+			dev.own.Store(own.with(confMTU, int32(d.MTU())))
+		}
 		s.FIB.DeviceUp(d.Net(), d)
 		for _, a := range dev.Addrs() { // what was added while the device was down
 			s.addPrefixRoute(dev, a)
@@ -136,6 +147,7 @@ func (s *Inet) deviceUp(dev *device) {
 	if !d.Carrier() {
 		return
 	}
+	s.groupsUp(dev)
 	if !dev.ready.Load() {
 		dev.ready.Store(true)
 		switch {
@@ -158,15 +170,14 @@ func (s *Inet) initLoopback(dev *device) {
 }
 
 // addLinkLocal gives dev the link-local address that its hardware address makes
-// (RFC 4291 section 2.5.6). Linux: addrconf_addr_gen, addrconf_add_linklocal.
+// (RFC 4291 section 2.5.6), or a secret. Linux: addrconf_addr_gen,
+// addrconf_add_linklocal.
 func (s *Inet) addLinkLocal(dev *device) {
-	if dev.own.Load().v[confAddrGenMode] != genEUI64 || dev.dev.Addr().IsZero() {
+	local, flags, ok := s.generate(dev, [16]byte{0xfe, 0x80}, 0)
+	if !ok || dev.own.Load().v[confAddrGenMode] == genNone {
 		return
 	}
-	b := [16]byte{0xfe, 0x80}
-	id := dev.dev.Addr().EUI64()
-	copy(b[8:], id[:])
-	_ = s.insertAddr(dev, &Addr{Dev: dev.dev, Local: netip.AddrFrom16(b), Bits: 64, Flags: unix.IFA_F_PERMANENT | unix.IFA_F_TENTATIVE,
+	_ = s.insertAddr(dev, &Addr{Dev: dev.dev, Local: local, Bits: 64, Flags: unix.IFA_F_PERMANENT | unix.IFA_F_TENTATIVE | flags | s.optimistic(dev),
 		Valid: netlink.Forever, Preferred: netlink.Forever}, insertKernel) // EEXIST: somebody has added it
 }
 
@@ -181,9 +192,11 @@ func (s *Inet) deviceDown(dev *device) {
 		return
 	}
 	mu := s.lock(n)
+	dev.stopSolicit()
 	for list := dev.Addrs(); len(list) > 0; list = dev.Addrs() {
 		s.removeAddr(dev, list[0])
 	}
+	s.groupsDown(dev)
 	s.FIB.DeviceDown(n, d)
 	mu.Unlock()
 	s.Core.FlushNeighbours(core.AFInet6, d, true)

@@ -25,8 +25,12 @@ func (s *Inet) icmpReceive(w *core.Worker, p *core.Packet, ip wire.IPv6) {
 		s.pingReply(w, p, ip, m)
 	case wire.ICMP6DestUnreach, wire.ICMP6PacketTooBig, wire.ICMP6TimeExceeded, wire.ICMP6ParamProblem:
 		s.icmpError(w, p, ip, m)
-	case wire.ICMP6NeighSolicit, wire.ICMP6NeighAdvert:
+	case wire.ICMP6NeighSolicit, wire.ICMP6NeighAdvert, wire.ICMP6RouterSolicit, wire.ICMP6RouterAdvert:
 		s.ndiscReceive(w, p, ip, m)
+	case wire.ICMP6MLDQuery:
+		s.mldQuery(w, p, ip)
+	case wire.ICMP6MLDReport:
+		s.mldReport(w, p, ip)
 	default:
 		if m.IsError() { // RFC 4443 section 2.4 (a): of an unknown error the transport is told
 			s.icmpError(w, p, ip, m)

@@ -24,7 +24,7 @@ func (s *Inet) SendICMP(w *core.Worker, about *core.Packet, typ, code uint8, inf
 	// Path MTU discovery must not starve. Linux: icmpv6_ratemask.
 	limited := typ != wire.ICMP6PacketTooBig
 	fromLoop := about.Dev != nil && about.Dev.Flags()&core.FlagLoopback != 0
-	if limited && !fromLoop && !rates.allowNet(now) {
+	if limited && !fromLoop && !s.budget.AllowICMP(n, now) {
 		return
 	}
 	fl := fib.Flow{Dst: ip.Src(), Mark: s.replyMark(about), Proto: wire.ProtoICMPv6}
@@ -91,6 +91,6 @@ func (s *Inet) icmpAllowPeer(n *netns.Net, rt *Route, rates *rates, now time.Dur
 			return false
 		}
 	}
-	rates.consume(n)
+	s.budget.CountICMP(n)
 	return true
 }

@@ -166,6 +166,8 @@ func (s *Inet) deliver(w *core.Worker, p *core.Packet) {
 		w.Drop(p, core.NoProtocol)
 	case !t.gate.Admit(p.Net()):
 		w.Drop(p, core.GateClosed)
+	case p.Opts[optFlags]&flagMulticast != 0 && !s.wanted(p, ip, proto):
+		w.Drop(p, core.MartianDest)
 	default:
 		t.Receive(w, p, ip)
 	}

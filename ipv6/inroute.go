@@ -30,7 +30,7 @@ func (s *Inet) routeInput(p *core.Packet, ip wire.IPv6, in *device, r *inRoute) 
 		return 0
 	}
 	if dst[0] == 0xff { // multicast routing is not modelled. Linux: ip6_mc_input
-		if !in.member(dst) {
+		if !in.member(dst, [16]byte{}) { // of whom it came is asked of the transport's part
 			return core.MartianDest
 		}
 		r.flags = flagLocal | flagMulticast

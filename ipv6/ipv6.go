@@ -11,7 +11,9 @@
 package ipv6
 
 import (
+	"net/netip"
 	"sync"
+	"time"
 
 	"nsmodel/core"
 	"nsmodel/core/netlink"
@@ -33,10 +35,21 @@ type Config struct {
 	// HostLimits holds each Net's ip6frag_high_thresh against the fragments of
 	// all, as ipv4.Config has it.
 	HostLimits bool
+	// Exceptions are path MTUs and redirects that were learnt; default Replicated.
+	Exceptions netns.Placement
 	// Enabled lets devices speak IPv6 from the start. Else every Net begins with
 	// net.ipv6.conf.all.disable_ipv6 and default.disable_ipv6 at 1, as Linux
 	// does with the module's parameter disable_ipv6=1.
 	Enabled bool
+	// Errors counts the ICMP errors of a Net, those of IPv4 among them. Required.
+	Errors ErrorBudget
+}
+
+// An ErrorBudget is a Net's limit on ICMP messages of both families. It is
+// IPv4's, whose tunables set it: Linux has it so.
+type ErrorBudget interface {
+	AllowICMP(n *netns.Net, now time.Duration) bool
+	CountICMP(n *netns.Net)
 }
 
 // An Inet is IPv6 on one machine.
@@ -47,17 +60,22 @@ type Inet struct {
 	Hooks   *netfilter.Hooks
 	Sysctl  *sysctl.Registry
 	Netlink *netlink.Rtnetlink
-	protos  [256]*protocol
+	// Solicited is told of hosts that ask for routers, on the worker that has
+	// received; nil for nobody. Set before the first packet. What Linux leaves to
+	// a program with a raw socket.
+	Solicited func(w *core.Worker, d *core.Device, from netip.Addr)
+	protos    [256]*protocol
 
 	conf  *netns.Cell[Conf]               // net.ipv6.*
 	devs  core.DevSlot[device]            // what IPv6 keeps at a device
 	addrs *netns.Table[[16]byte, []*Addr] // who has an address; the lists are immutable. Linux: inet6_addr_lst
 	path  pathState                       // of the packet's way
 
+	budget ErrorBudget
+
 	// what Nets begin with; constant
 	all, dflt *devConf
 	usual     map[int]*devConf // dflt for a device of that MTU
-	born      []group          // of a device that knows nobody yet
 	parms     core.NeighParms
 }
 
@@ -84,7 +102,7 @@ type ICMPError struct {
 // machine boots. Errors: ENOENT for an entry point without a row in the table
 // of gates, EEXIST for one that is taken.
 func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlink.Rtnetlink, c Config) (*Inet, error) {
-	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl, devs: core.NewDevSlot[device](1), parms: core.DefaultNeighParms()}
+	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl, devs: core.NewDevSlot[device](1), parms: core.DefaultNeighParms(), budget: c.Errors}
 	in.parms.Locktime = 0
 	in.all, in.dflt = builtins(c.Enabled)
 	in.usual = map[int]*devConf{}
@@ -93,8 +111,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 		c.v[confMTU] = int32(mtu)
 		in.usual[mtu] = &c
 	}
-	in.born = []group{{allNodes, 1}, {allNodesIf, 1}}
-	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags} {
+	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags, &c.Exceptions} {
 		if *p == netns.Default {
 			*p = netns.Replicated
 		}

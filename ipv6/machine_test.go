@@ -38,6 +38,7 @@ func newMachineWith(t rapid.TB, place netns.Placement, c Config) *machine {
 	m.core = core.New(sys, core.Config{Devices: place, MIB: place, Neigh: place})
 	nl := netlink.NewRtnetlink(sys, place)
 	m.ctl = sysctl.New(m.core)
+	c.Errors = budget{netns.NewCell(sys, "icmp-budget", place, func(*netns.Net) *core.ICMPBudget { return new(core.ICMPBudget) })}
 	in, err := New(m.core, netfilter.New(m.core, place), m.ctl, nl, c)
 	m.check(err)
 	m.in = in
@@ -54,6 +55,16 @@ func (m *machine) check(err error) {
 		m.t.Fatal(err)
 	}
 }
+
+// A budget is what IPv4 is elsewhere, with the defaults of its tunables.
+type budget struct {
+	*netns.Cell[core.ICMPBudget]
+}
+
+func (b budget) AllowICMP(n *netns.Net, now time.Duration) bool {
+	return b.Own(n).Allow(1000, 50, now)
+}
+func (b budget) CountICMP(n *netns.Net) { b.Own(n).Consume(n) }
 
 type loDriver struct{}
 

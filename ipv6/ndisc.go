@@ -25,6 +25,14 @@ func (s *Inet) ndiscReceive(w *core.Worker, p *core.Packet, ip wire.IPv6, m wire
 		ok = s.receiveNS(w, dev, ip, m, target)
 	case m.Type() == wire.ICMP6NeighAdvert && ok:
 		ok = s.receiveNA(w, p, dev, ip, m, target)
+	case m.Type() == wire.ICMP6RouterSolicit:
+		if ok = s.receiveRS(w, dev, ip, m); ok && s.Solicited != nil {
+			s.Solicited(w, p.Dev, ip.Src())
+		}
+	case m.Type() == wire.ICMP6RouterAdvert:
+		ok = s.receiveRA(w, dev, ip, m)
+	default:
+		ok = false
 	}
 	if !ok {
 		w.Drop(p, core.BadICMP)

@@ -20,6 +20,7 @@ type SendOptions struct {
 	NoFragment bool
 	// FlowLabel is 20 bits; 0: as auto_flowlabels says. Linux: flowi6's flowlabel.
 	FlowLabel uint32
+	HostOnly  bool // HopLimit 0 is meant: a group's members here alone
 	// MulticastLoop lets this Net's own members of a group have a copy.
 	// Linux: IPV6_MULTICAST_LOOP, which is on by default.
 	MulticastLoop bool
@@ -48,7 +49,7 @@ func (s *Inet) Send(w *core.Worker, p *core.Packet, rt *Route, o *SendOptions) e
 	}
 	f := wire.IPv6Fields{Class: o.Class, Next: o.Proto, HopLimit: o.HopLimit, Src: src.As16(), Dst: dst.As16()}
 	f.FlowLabel = s.flowLabel(p.Net(), o.FlowLabel, o.Proto, upper, f.Src, f.Dst)
-	if f.HopLimit == 0 {
+	if f.HopLimit == 0 && !o.HostOnly {
 		if f.HopLimit = s.hopLimit(rt); rt.Multicast {
 			f.HopLimit = 1
 		}
@@ -90,8 +91,13 @@ func (s *Inet) output(w *core.Worker, p *core.Packet, rt *Route, o *SendOptions)
 		if s.Hooks.Run(w, c, netfilter.PostRouting, core.AFInet6, nil, rt.Dev) {
 			rt.Dev.Loop(w, c)
 		}
+		// Linux looks at it where somebody here has a copy, and else sends it.
+		if wire.IPv6(p.Bytes()).HopLimit() == 0 {
+			w.Drop(p, core.TTLExpired)
+			return nil
+		}
 	}
-	if ip := wire.IPv6(p.Bytes()); rt.Multicast && (ip.HopLimit() == 0 || ip.Dst16()[1]&15 <= 1) && !dev.loopback() {
+	if rt.Multicast && scopeOfGroup(wire.IPv6(p.Bytes()).Dst16()) < scopeLink && !dev.loopback() {
 		w.Drop(p, core.TTLExpired) // for this host only (RFC 4291 section 2.7)
 		return nil
 	}

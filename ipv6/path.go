@@ -31,8 +31,9 @@ const (
 
 // pathState is what the packet's way keeps.
 type pathState struct {
-	nets  *netns.Cell[pathNet]
-	frags *netns.Table[fragKey, *fragQueue]
+	nets       *netns.Cell[pathNet]
+	frags      *netns.Table[fragKey, *fragQueue]
+	exceptions *netns.Table[exceptKey, *exception]
 
 	hostFragMem atomic.Int64 // bytes that all Nets' fragments hold, if that is limited
 }
@@ -43,8 +44,10 @@ type pathNet struct {
 	net     *netns.Net // fixed; nil: it is what all share that have none
 	config  sync.Mutex // see the package's comment
 	rates   rates
+	except  exceptions
 	pings   pings
 	labels  labels
+	lives   lifetimes
 	fragMem *atomic.Int64 // bytes that fragments hold: own, or the host's
 	ownMem  atomic.Int64
 	dead    atomic.Bool // pre-exit has begun: nothing is queued any more
@@ -63,6 +66,7 @@ func (s *Inet) initPath(c Config) error {
 		return st
 	})
 	s.path.frags = netns.NewTable[fragKey, *fragQueue](sys, "ipv6-frag", c.Frags, netns.Keyed[fragKey]())
+	s.path.exceptions = netns.NewTable[exceptKey, *exception](sys, "ipv6-exceptions", c.Exceptions, netns.Keyed[exceptKey]())
 	netns.Attend(sys, "ipv6-path-exit", nil, s.pathPreExit, s.pathExit)
 	return s.Handle(Protocol{Number: ProtoICMPv6, Receive: s.icmpReceive, Error: s.pingError})
 }

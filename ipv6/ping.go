@@ -191,7 +191,9 @@ func (s *Inet) pingReply(w *core.Worker, p *core.Packet, ip wire.IPv6, m wire.IC
 
 // pingError takes an ICMP error about a request of this Net.
 // Linux: ping_err.
-func (s *Inet) pingError(w *core.Worker, p *core.Packet, _ wire.IPv6, upper []byte, e ICMPError) {
+func (s *Inet) pingError(w *core.Worker, p *core.Packet, quoted wire.IPv6, upper []byte, e ICMPError) {
+	// Linux does not ask whether a socket has sent it: icmpv6_err.
+	s.LearnFrom(w, p, &fib.Flow{Dst: quoted.Dst(), Src: quoted.Src(), Oif: int32(p.Dev.Index()), Proto: wire.ProtoICMPv6}, e)
 	if upper[0] != wire.ICMP6Echo {
 		return
 	}

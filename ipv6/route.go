@@ -102,7 +102,6 @@ func (s *Inet) finishRoute(n *netns.Net, rt *Route) error {
 	}
 	if rt.Dst.IsMulticast() {
 		rt.Multicast = true
-		rt.Local = rt.Local || dev.member(rt.Dst.As16())
 	}
 	if !chosen(rt.Src) {
 		if rt.Src = rt.Result.Src(); !chosen(rt.Src) {
@@ -111,11 +110,29 @@ func (s *Inet) finishRoute(n *netns.Net, rt *Route) error {
 			}
 		}
 	}
+	if rt.Multicast {
+		rt.Local = rt.Local || dev.member(rt.Dst.As16(), rt.Src.As16())
+	}
 	if rt.MTU = rt.Result.MTU(); rt.MTU == 0 {
 		rt.MTU = dev.mtu()
 	}
 	rt.MTU = min(rt.MTU, wire.IPv6Len+wire.IPv6MaxLen)
+	if e := s.exceptionTo(n, &rt.Result, rt.Dst); e != nil {
+		e.apply(rt)
+	}
 	return nil
+}
+
+// apply puts into rt what was learnt of its way.
+func (e *exception) apply(rt *Route) {
+	if e.better {
+		if rt.Gateway = e.gw; !e.gw.IsValid() {
+			rt.Gateway = rt.Dst
+		}
+	}
+	if e.mtu != 0 {
+		rt.MTU = e.mtu
+	}
 }
 
 // chosen reports whether a is an address at all: neither missing nor ::.

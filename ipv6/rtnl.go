@@ -32,6 +32,7 @@ func (s *Inet) initNetlink() error {
 		{netlink.New, netlink.KindRule, "rule6", s.doNewRule},
 		{netlink.Del, netlink.KindRule, "rule6", s.doDelRule},
 		{netlink.Get, netlink.KindRule, "rule6", s.doDumpRule},
+		{netlink.Get, netlink.KindMulticast, "maddr6", s.doDumpMulticast},
 	} {
 		g, err := s.Core.Gate(core.LayerNetlink, h.row)
 		if err != nil {
@@ -42,23 +43,30 @@ func (s *Inet) initNetlink() error {
 	return nil
 }
 
-// doNewAddr is RTM_NEWADDR. Lifetimes are not modelled yet: only Forever is
-// taken. Linux: inet6_rtm_newaddr.
+// doNewAddr is RTM_NEWADDR. Linux: inet6_rtm_newaddr.
 func (s *Inet) doNewAddr(n *netns.Net, req *netlink.Request) ([]netlink.Message, error) {
 	m := req.Msg.(*netlink.Addr)
 	d := s.Core.DeviceByIndex(n, m.Index)
 	if d == nil {
 		return nil, netlink.Extack(syscall.ENODEV, "ipv6: Unable to find the interface")
 	}
-	if m.Has&netlink.AddrCacheInfo != 0 && (m.Valid != netlink.Forever || m.Preferred != netlink.Forever) {
-		return nil, netlink.Extack(syscall.EOPNOTSUPP, "ipv6: Lifetimes of addresses are not modelled")
-	}
-	if m.Flags&^(userFlags|unix.IFA_F_PERMANENT|unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) != 0 {
+	if m.Flags&unix.IFA_F_MCAUTOJOIN != 0 {
 		return nil, netlink.Extack(syscall.EOPNOTSUPP, "ipv6: These flags of addresses are not modelled")
 	}
-	a := Addr{Local: m.Local, Peer: m.Peer, Bits: m.Prefix, Flags: m.Flags, Metric: m.Metric, Proto: m.Proto}
-	if !m.Local.IsValid() {
+	a := Addr{Local: m.Local, Peer: m.Peer, Bits: m.Prefix, Flags: m.Flags & userFlags, Metric: m.Metric, Proto: m.Proto,
+		Valid: netlink.Forever, Preferred: netlink.Forever}
+	if m.Has&netlink.AddrCacheInfo != 0 {
+		a.Valid, a.Preferred = m.Valid, m.Preferred
+	}
+	switch {
+	case !m.Local.IsValid():
 		return nil, syscall.EINVAL
+	case a.Valid == 0 || a.Valid != netlink.Forever && (a.Preferred == netlink.Forever || a.Preferred > a.Valid):
+		return nil, netlink.Extack(syscall.EINVAL, "ipv6: address lifetime invalid")
+	case a.Flags&unix.IFA_F_NODAD != 0 && a.Flags&unix.IFA_F_OPTIMISTIC != 0:
+		return nil, netlink.Extack(syscall.EINVAL, "ipv6: IFA_F_NODAD and IFA_F_OPTIMISTIC are mutually exclusive")
+	case a.Flags&unix.IFA_F_MANAGETEMPADDR != 0 && a.Bits != 64:
+		return nil, netlink.Extack(syscall.EINVAL, `ipv6: address with "mngtmpaddr" flag must have a prefix length of 64`)
 	}
 	if dev := s.devs.Of(d); dev != nil && req.Flags&netlink.Replace != 0 && req.Flags&netlink.Excl == 0 {
 		if s.changeAddr(dev, a) {
@@ -66,30 +74,6 @@ func (s *Inet) doNewAddr(n *netns.Net, req *netlink.Request) ([]netlink.Message,
 		}
 	}
 	return nil, s.AddAddr(d, a)
-}
-
-// changeAddr gives an address that is there the metric, the maker and the prefix
-// route that a has; false if it is not there. Linux: inet6_addr_modify.
-func (s *Inet) changeAddr(dev *device, a Addr) bool {
-	defer s.lock(dev.dev.Net()).Unlock()
-	old := s.addrAt(dev.dev, a.Local)
-	if old == nil {
-		return false
-	}
-	next := *old
-	next.Metric, next.Proto = a.Metric, a.Proto
-	next.Flags = next.Flags&^unix.IFA_F_NOPREFIXROUTE | a.Flags&unix.IFA_F_NOPREFIXROUTE
-	s.replace(dev, old, &next)
-	if next.Metric != old.Metric || next.Flags != old.Flags {
-		if old.Flags&unix.IFA_F_NOPREFIXROUTE == 0 {
-			s.kernelUnroute(dev, fib.Unicast, old.Prefix(), old.Metric)
-		}
-		if dev.dev.Up() {
-			s.addPrefixRoute(dev, &next)
-		}
-	}
-	s.tellAddr(netlink.New, &next)
-	return true
 }
 
 // doDelAddr is RTM_DELADDR.
@@ -174,12 +158,20 @@ func (s *Inet) doNewRoute(n *netns.Net, req *netlink.Request) ([]netlink.Message
 		r.Metric = fib.DefaultMetric6
 	}
 	defer s.lock(n).Unlock()
-	return nil, extack(s.FIB.Add(n, r, how))
+	err := extack(s.FIB.Add(n, r, how))
+	if err == nil && m.Has&netlink.RouteCacheInfo != 0 && m.Expires != 0 {
+		s.setExpiry(n, &r, s.Core.Sys.Now()+m.Expires, false)
+	}
+	return nil, err
 }
 
 // doDelRoute is RTM_DELROUTE. Linux: inet6_rtm_delroute.
 func (s *Inet) doDelRoute(n *netns.Net, req *netlink.Request) ([]netlink.Message, error) {
-	r := s.routeOf(n, req.Msg.(*netlink.Route))
+	m := req.Msg.(*netlink.Route)
+	if m.Flags&unix.RTM_F_CLONED != 0 {
+		return nil, s.delException(n, m)
+	}
+	r := s.routeOf(n, m)
 	r.Scope = fib.Nowhere // there are none
 	defer s.lock(n).Unlock()
 	return nil, extack(s.FIB.Delete(n, r))
@@ -210,7 +202,7 @@ func (s *Inet) doGetRoute(n *netns.Net, req *netlink.Request) ([]netlink.Message
 // RouteTable), Type, Proto and OIF. Linux: inet6_dump_fib.
 func (s *Inet) dumpRoutes(n *netns.Net, m *netlink.Route) (all []netlink.Message, err error) {
 	if m.Flags&unix.RTM_F_CLONED != 0 {
-		return nil, nil // no cache to show
+		return s.dumpExceptions(n), nil
 	}
 	table := uint32(0)
 	if m.Has&netlink.RouteTable != 0 && m.Table != 0 {
@@ -228,7 +220,7 @@ func (s *Inet) dumpRoutes(n *netns.Net, m *netlink.Route) (all []netlink.Message
 		if m.OIF != 0 && !slices.ContainsFunc(r.NextHops, func(h fib.NextHop) bool { return int(h.IfIndex) == m.OIF }) {
 			continue
 		}
-		all = append(all, s.routeMessage(&r))
+		all = append(all, s.routeMessage(n, &r))
 	}
 	return all, nil
 }

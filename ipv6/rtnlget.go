@@ -41,16 +41,19 @@ func (s *Inet) getRoute(n *netns.Net, m *netlink.Route) ([]netlink.Message, erro
 	}
 	if m.Has&netlink.RouteFIBMatch != 0 {
 		r := res.Route()
-		return []netlink.Message{s.routeMessage(&r)}, nil
+		return []netlink.Message{s.routeMessage(n, &r)}, nil
 	}
 	r := res.Route()
-	full := s.routeMessage(&r)
+	full := s.routeMessage(n, &r)
 	out.Table, out.Proto, out.Type, out.Priority = r.Table, r.Proto, uint8(r.Type), r.Metric
-	out.MTU, out.AdvMSS, out.HopLimit = full.MTU, full.AdvMSS, full.HopLimit
+	out.MTU, out.AdvMSS, out.HopLimit, out.Pref, out.Expires, out.Locked = full.MTU, full.AdvMSS, full.HopLimit, full.Pref, 0, full.Locked
 	if res.Hop.Gw.IsValid() {
 		out.Gateway = res.Hop.Gw
 	}
 	out.Flags |= s.hopFlags(res.Hop)
+	if e := s.exceptionTo(n, &res, fl.Dst); e != nil {
+		e.fill(out, s.Core.Sys.Now())
+	}
 	return []netlink.Message{out}, nil
 }
 

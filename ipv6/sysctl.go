@@ -27,7 +27,7 @@ func parseInt(value string, lo, hi int64) (int64, error) {
 
 // initSysctl registers net.ipv6.*.
 func (s *Inet) initSysctl() error {
-	for _, register := range []func() error{s.initNetSysctl, s.initConfSysctl} {
+	for _, register := range []func() error{s.initNetSysctl, s.initMLDSysctl, s.initConfSysctl, s.initStableSysctl, s.initNeighSysctl} {
 		if err := register(); err != nil {
 			return err
 		}
@@ -55,29 +55,39 @@ var numbers = []number{
 	{"flowlabel_state_ranges", func(c *Conf) *atomic.Int32 { return &c.FlowLabelStateRanges }, 0, 255},
 	{"flowlabel_reflect", func(c *Conf) *atomic.Int32 { return &c.FlowLabelReflect }, 0, 7},
 	{"ip6frag_time", func(c *Conf) *atomic.Int32 { return &c.FragTime }, math.MinInt32, math.MaxInt32},
+	{"idgen_retries", func(c *Conf) *atomic.Int32 { return &c.IDGenRetries }, math.MinInt32, math.MaxInt32},
+	{"idgen_delay", func(c *Conf) *atomic.Int32 { return &c.IDGenDelay }, math.MinInt32, math.MaxInt32},
 	{"icmp.ratelimit", func(c *Conf) *atomic.Int32 { return &c.ICMPRatelimit }, 0, math.MaxInt32},
 	{"icmp.echo_ignore_all", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreAll }, 0, 1},
 	{"icmp.echo_ignore_multicast", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreMc }, 0, 1},
+	{"route.mtu_expires", func(c *Conf) *atomic.Int32 { return &c.MTUExpires }, math.MinInt32 / 1000, math.MaxInt32 / 1000},
+	{"route.gc_timeout", func(c *Conf) *atomic.Int32 { return &c.GCTimeout }, math.MinInt32 / 1000, math.MaxInt32 / 1000},
+	{"route.min_adv_mss", func(c *Conf) *atomic.Int32 { return &c.MinAdvMSS }, math.MinInt32, math.MaxInt32},
 	{"icmp.echo_ignore_anycast", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreAny }, 0, 1},
 }
 
 func (s *Inet) initNetSysctl() error {
 	for _, k := range numbers {
-		if err := s.Sysctl.Register(sysctl.Entry{Name: "net.ipv6." + k.name, Row: "net.ipv6",
-			Get: func(n *netns.Net, _ string) (string, error) {
-				return strconv.Itoa(int(k.at(s.conf.Of(n)).Load())), nil
-			},
-			Set: func(n *netns.Net, _, value string) error {
-				v, err := parseInt(value, k.lo, k.hi)
-				if err == nil && int32(v) != k.at(s.conf.Of(n)).Load() {
-					k.at(s.conf.Own(n)).Store(int32(v))
-				}
-				return err
-			}}); err != nil {
+		if err := s.registerNumber(k, false); err != nil {
 			return err
 		}
 	}
 	return s.initFragSysctl()
+}
+
+// registerNumber registers a number, for the initial Net alone if initOnly.
+func (s *Inet) registerNumber(k number, initOnly bool) error {
+	return s.Sysctl.Register(sysctl.Entry{Name: "net.ipv6." + k.name, Row: "net.ipv6", InitOnly: initOnly,
+		Get: func(n *netns.Net, _ string) (string, error) {
+			return strconv.Itoa(int(k.at(s.conf.Of(n)).Load())), nil
+		},
+		Set: func(n *netns.Net, _, value string) error {
+			v, err := parseInt(value, k.lo, k.hi)
+			if err == nil && int32(v) != k.at(s.conf.Of(n)).Load() {
+				k.at(s.conf.Own(n)).Store(int32(v))
+			}
+			return err
+		}})
 }
 
 // SetNeighLimits sets how many neighbours n keeps without looking at their age,

@@ -36,6 +36,9 @@ func (s *Inet) getConf(n *netns.Net, instance string, k confKey) (string, error)
 		}
 		c = dev.own.Load()
 	}
+	if k == confRADefRtrMetric {
+		return strconv.FormatUint(uint64(uint32(c.v[k])), 10), nil
+	}
 	return strconv.Itoa(int(c.v[k])), nil
 }
 
@@ -50,7 +53,11 @@ func (s *Inet) limits(dev *device, k confKey) (lo, hi int64) {
 		}
 		return minMTU, math.MaxInt32
 	case confAddrGenMode:
-		return genEUI64, genNone // the other modes are not modelled yet
+		return genEUI64, genRandom
+	case confRtrSolicits:
+		return -1, math.MaxInt32
+	case confRADefRtrMetric:
+		return 1, math.MaxUint32
 	case confDropUnicastInL2Multicast, confDropUnsolicitedNA, confIgnoreRoutesWithLinkdown:
 		return math.MinInt32, math.MaxInt32
 	}
@@ -72,6 +79,9 @@ func (s *Inet) setConf(n *netns.Net, instance string, k confKey, value string) e
 	num, err := parseInt(value, lo, hi)
 	if err != nil {
 		return err
+	}
+	if k == confAddrGenMode && num == genStable && dev != nil && s.secret(dev) == nil {
+		return syscall.EINVAL
 	}
 	v := int32(num)
 	switch instance {
@@ -124,7 +134,7 @@ func (s *Inet) storeConf(dev *device, k confKey, v int32) {
 			s.deviceDown(dev)
 		}
 	case confAddrGenMode:
-		if v == genEUI64 && old.v[k] != v && dev.ready.Load() && !dev.loopback() {
+		if old.v[k] != v && dev.ready.Load() && !dev.loopback() {
 			mu := s.lock(dev.dev.Net())
 			s.addLinkLocal(dev)
 			mu.Unlock()
@@ -138,9 +148,10 @@ func (s *Inet) forwardingChanged(dev *device) {
 	defer s.lock(dev.dev.Net()).Unlock()
 	on := dev.on(confForwarding)
 	if on {
-		dev.joinRouters(dev.join)
+		dev.joinRouters(s.enterGroup)
+		s.purgeRouters(dev.dev.Net())
 	} else {
-		dev.joinRouters(dev.leave)
+		dev.joinRouters(s.leave)
 	}
 	for _, a := range dev.Addrs() {
 		switch {

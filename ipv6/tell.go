@@ -24,6 +24,10 @@ func (s *Inet) tellAddr(op netlink.Op, a *Addr) {
 // tellRoute tells of a change to a route. What goes with its device goes with a
 // word in IPv6. Linux: inet6_rt_notify.
 func (s *Inet) tellRoute(n *netns.Net, op fib.Op, r fib.Route) {
+	defer s.forgetExpiry(n, op, &r)
+	if op != fib.Added {
+		s.routeGone(n, &r)
+	}
 	if !s.Netlink.Listening(n, netlink.GroupIPv6Route) {
 		return
 	}
@@ -31,7 +35,7 @@ func (s *Inet) tellRoute(n *netns.Net, op fib.Op, r fib.Route) {
 	if op == fib.Deleted || op == fib.Flushed {
 		what = netlink.Del
 	}
-	s.Netlink.Publish(n, netlink.GroupIPv6Route, what, s.routeMessage(&r))
+	s.Netlink.Publish(n, netlink.GroupIPv6Route, what, s.routeMessage(n, &r))
 }
 
 // tellRule tells of a change to a rule. Linux: notify_rule_change.
@@ -53,12 +57,12 @@ func (s *Inet) addrMessage(a *Addr) *netlink.Addr {
 	if a.Peer.IsValid() {
 		m.Prefix = 128
 	}
-	now := s.Core.Sys.Now()
+	age := (s.Core.Sys.Now() - a.since).Truncate(time.Second)
 	left := func(d time.Duration) time.Duration {
 		if d == netlink.Forever {
 			return d
 		}
-		return max(0, d-(now-a.since))
+		return max(0, d-age)
 	}
 	m.Valid, m.Preferred = left(a.Valid), left(a.Preferred)
 	return m
@@ -66,10 +70,11 @@ func (s *Inet) addrMessage(a *Addr) *netlink.Addr {
 
 // routeMessage returns a route as RTM_NEWROUTE has it. What refuses goes, says
 // Linux, by lo. Linux: rt6_fill_node.
-func (s *Inet) routeMessage(r *fib.Route) *netlink.Route {
+func (s *Inet) routeMessage(n *netns.Net, r *fib.Route) *netlink.Route {
 	m := &netlink.Route{Family: unix.AF_INET6, Dst: r.Dst, Table: r.Table, Proto: r.Proto, Type: uint8(r.Type), Priority: r.Metric,
 		PrefSrc: r.Src, MTU: r.MTU, AdvMSS: r.AdvMSS, Window: r.Window, HopLimit: r.HopLimit, InitCwnd: r.InitCwnd, InitRwnd: r.InitRwnd,
 		Locked: r.Locked, Has: netlink.RoutePref | netlink.RouteCacheInfo}
+	m.Pref, m.Expires = r.Pref, s.expires(n, r)
 	switch len(r.NextHops) {
 	case 0:
 		m.OIF, m.Error = loopbackIndex, -int32(refusal(r.Type))

@@ -324,8 +324,8 @@ rtt min/avg/max/mdev = T ms
     link/ether MAC1 brd ff:ff:ff:ff:ff:ff
 10.0.0.1 lladdr MAC2 used Tprobes 0 STALE
 10.0.0.2 lladdr MAC1 STALE
-       valid_lft Tsec preferred_lft forever
-{"qdisc":"","txqlen":0,"valid_life_time":0,"preferred_life_time":4294967295,"used": 0}
+       valid_lft 3600sec preferred_lft forever
+{"qdisc":"","txqlen":0,"valid_life_time":3600,"preferred_life_time":4294967295,"used": 0}
 from 10.0.0.1:EPHEMERAL "x"
 from 10.0.0.1:4000 "x"
 `)

@@ -111,7 +111,7 @@ func (g *RouteGet) run(t *tool) int {
 type RouteFilter struct {
 	Family           uint8
 	Table            uint32 // 0: all of them
-	Cached           bool   // nothing: IPv4 has no route cache
+	Cached           bool   // what was learnt of ways, and nothing else
 	Dev              string
 	Proto, Scope     int // -1: any
 	Type             uint8
@@ -129,6 +129,8 @@ func parseRouteFilter(a *args, c *Command) RouteFilter {
 		switch w := a.next(); {
 		case abbrev(w, "table"):
 			f.table(a.next())
+		case abbrev(w, "cached") || abbrev(w, "cloned"):
+			f.Cached, f.Table = true, 0
 		case w == "dev" || w == "oif":
 			f.Dev = a.next()
 		case abbrev(w, "protocol"):
@@ -163,7 +165,7 @@ func parseRouteFilter(a *args, c *Command) RouteFilter {
 			f.selector(a, w)
 		}
 	}
-	if f.Family == unix.AF_UNSPEC && f.Table != 0 {
+	if f.Family == unix.AF_UNSPEC && (f.Table != 0 || f.Cached) {
 		f.Family = unix.AF_INET
 	}
 	return f
@@ -174,7 +176,7 @@ func (f *RouteFilter) table(w string) {
 	case w == "all":
 		f.Table = 0
 	case w == "cache":
-		f.Cached = true
+		f.Cached, f.Table = true, 0
 	default:
 		v, ok := valueOf(tableWords, w, 32)
 		if !ok {

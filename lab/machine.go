@@ -2,6 +2,7 @@ package lab
 
 import (
 	"net/netip"
+	"nsmodel/core/wire"
 	"time"
 
 	"nsmodel/core/netlink"
@@ -133,6 +134,11 @@ type Probe struct {
 	TTL         int  // send: IP_TTL and IP_MULTICAST_TTL
 	NoLoop      bool // send: IP_MULTICAST_LOOP off
 	NoBroadcast bool // send: without SO_BROADCAST
+
+	RA wire.RAFields // ra: what is advertised, but for the source's hardware address
+	// NoSource leaves the option with that address out.
+	NoSource bool
+	Target   netip.Addr // ndisc: whom to ask for; ra send: to whom, else all nodes
 }
 
 // A ProbeVerb is what a [Probe] does.
@@ -154,4 +160,9 @@ const (
 	UDPLeave
 	UDPBlock
 	UDPUnblock
+	RASend
+	RAOn
+	RAOff
+	RSSend
+	NDISC
 )

@@ -22,8 +22,9 @@ var norms = []norm{
 	// How many requests are under way at once depends on the scheduler.
 	{regexp.MustCompile(`(, pipe|(?m:^)pipe) [0-9]+`), ""},
 	// Lifetimes count down while a lab runs on Linux.
-	{regexp.MustCompile(`(valid_lft|preferred_lft) [0-9]+sec`), "$1 Tsec"},
-	{regexp.MustCompile(`("(?:valid|preferred)_life_time": ?)([0-9]{1,9})\b`), "${1}0"},
+	// See roundLives for those of some minutes.
+	{regexp.MustCompile(`(valid_lft|preferred_lft|expires) [0-9]{1,2}sec`), "$1 Tsec"},
+	{regexp.MustCompile(`("(?:valid_life_time|preferred_life_time|expires)": ?)([0-9]{1,2})\b`), "${1}0"},
 	// So do the ages of neighbours and forwarding entries.
 	{regexp.MustCompile(`used [0-9]+/[0-9]+(/[0-9]+)?`), "used T"},
 	{regexp.MustCompile(`("(?:used|confirmed|updated)": ?)[0-9]+`), "${1}0"},
@@ -61,6 +62,7 @@ func Normalise(lab, transcript string) string {
 		}
 		return to
 	})
+	s = roundLives(s)
 	for _, n := range norms {
 		s = n.what.ReplaceAllString(s, n.with)
 	}

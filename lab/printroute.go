@@ -28,7 +28,7 @@ func (f *RouteFilter) matches(r *netlink.Route) bool {
 	switch {
 	case f.Family != unix.AF_UNSPEC && f.Family != r.Family,
 		f.Table != 0 && f.Table != r.Table,
-		f.Cached,
+		f.Cached != (r.Flags&unix.RTM_F_CLONED != 0),
 		f.Proto >= 0 && f.Proto != int(r.Proto),
 		f.Scope >= 0 && f.Scope != int(r.Scope),
 		f.Type != 0 && f.Type != r.Type,
@@ -62,6 +62,9 @@ func (t *tool) routes(f *RouteFilter, what string) ([]*netlink.Route, int) {
 		}
 	}
 	ask := &netlink.Route{Family: f.Family, Table: f.Table}
+	if f.Cached {
+		ask.Flags |= unix.RTM_F_CLONED
+	}
 	if f.Table != 0 && (f.Table != unix.RT_TABLE_MAIN || what == "Flush") { // main is taken from all, so that it is never missed
 		ask.Has = netlink.RouteTable
 	}
@@ -97,6 +100,9 @@ func (s *RouteFlush) run(t *tool) int {
 	if f.Family == unix.AF_UNSPEC && f.Table != 0 { // a table is one family's, and missed if it is not there
 		f.Family = unix.AF_INET
 	}
+	if f.Cached && f.Family == unix.AF_INET {
+		return t.flushCache()
+	}
 	rs, status := t.routes(&f, "Flush")
 	if status != 0 {
 		return status
@@ -107,6 +113,16 @@ func (s *RouteFlush) run(t *tool) int {
 		}
 	}
 	return t.flushed(len(rs), "entries")
+}
+
+// flushCache has IPv4 forget what it has learnt of ways. iproute2:
+// iproute_flush_cache.
+func (t *tool) flushCache() int {
+	all := "-1"
+	if _, err := t.m.Sysctl(t.c.Net, "net.ipv4.route.flush", &all); err != nil {
+		return t.failf(1, "Cannot flush routing cache: %s\n", errText(err))
+	}
+	return 0
 }
 
 // printRoute writes one route; what the filter has fixed is left out.
@@ -169,7 +185,7 @@ func (t *tool) printRouteRest(p *printer, r *netlink.Route) {
 	if r.Has&netlink.RouteUID != 0 {
 		p.num("uid", "uid %d ", int64(r.UID))
 	}
-	if r.Flags&unix.RTM_F_CLONED != 0 {
+	if r.Flags&unix.RTM_F_CLONED != 0 && r.Family == unix.AF_INET {
 		p.nl()
 		p.text("    cache ")
 		printCacheFlags(p, r)
@@ -263,6 +279,9 @@ func printCacheFlags(p *printer, r *netlink.Route) {
 		if r.Flags&0x80000000 != 0 { // RTCF_LOCAL: it goes by lo
 			flags = []string{"local"}
 		}
+	}
+	if r.Flags&0x00040000 != 0 { // RTCF_REDIRECTED
+		flags = append(flags, "redirected")
 	}
 	if r.Flags&0x01000000 != 0 { // RTCF_DOREDIRECT
 		flags = append(flags, "redirect")

@@ -19,6 +19,11 @@ const probeHelp = `Usage: probe udp { echo | listen } [ADDR:]PORT [ as NAME ] [ 
        probe raw send DEV HEX...
        probe capture start DEV FILE
        probe capture stop DEV
+       probe ra { send | on } dev DEV [ lifetime N ] [ hoplimit N ] [ mtu N ] [ reachable MS ] [ retrans MS ]
+                      [ pref { low | medium | high } ] [ nosource ] [ to ADDR ]
+                      [ prefix P/L [ valid N ] [ preferred N ] [ offlink ] [ noauto ] ]...
+                      [ route P/L [ lifetime N ] [ pref { low | medium | high } ] ]...
+       probe ra off dev DEV
        probe sleep DURATION
        probe ledger
 `
@@ -47,6 +52,8 @@ func parseProbe(a *args, net string) *Command {
 			p.expect(a, "stop")
 			p.Verb, p.Dev = CaptureStop, a.next()
 		}
+	case "ra":
+		p.ra(a)
 	case "sleep":
 		p.Verb, p.Wait = Sleep, a.duration()
 	case "ledger":
@@ -81,7 +88,7 @@ func (p *Probe) udp(a *args) {
 			p.Data = a.input
 		}
 	case UDPJoin, UDPLeave, UDPBlock, UDPUnblock:
-		p.Local, p.Group = a.socket(false), a.ipv4()
+		p.Local, p.Group = a.socket(false), a.address()
 	default:
 		p.Local = a.socket(false)
 	}
@@ -123,13 +130,23 @@ func (p *Probe) udpWord(a *args, w string) bool {
 	case w == "via" && member:
 		p.Via = a.ipv4()
 	case w == "source" && member:
-		p.Source = a.ipv4()
+		p.Source = a.address()
 	case w == "as" && !send:
 		p.Name = a.next()
 	default:
 		return false
 	}
 	return true
+}
+
+// address takes an address of either family, without a zone.
+func (a *args) address() netip.Addr {
+	w := a.next()
+	ip, err := netip.ParseAddr(w)
+	if err != nil || ip.Zone() != "" {
+		panic(usage(1, "probe: \"%s\" is not an address\n", w))
+	}
+	return ip
 }
 
 // ipv4 takes an IPv4 address.

@@ -207,7 +207,7 @@ func printAdvice(out io.Writer, c *advise.Calibration, a *advise.Advice, checked
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nPairs are tagged / replicated. CPU: lookups, churn, lives of Nets. IPv6's addrs6, fib6, rules6, sysctls6: as their twins. With these choices: %.3g CPUs, %s in all Nets.\n\n", a.CPU, advise.Bytes(a.Bytes))
+	fmt.Fprintf(out, "\nPairs are tagged / replicated. CPU: lookups, churn, lives of Nets. With these choices: %.3g CPUs, %s in all Nets.\n\n", a.CPU, advise.Bytes(a.Bytes))
 	for i := range a.Choices {
 		ch := &a.Choices[i]
 		fmt.Fprintf(out, "%s: %s. %s.\n    Beside the costs: %s.\n", ch.Subsystem, ch.Choose, ch.Why, ch.Isolation)

@@ -12,14 +12,14 @@
 //
 //	lookup = a + s L(W)/burst + m entry + k bucket + c chain entry   ns
 //	pair   = a + m L(W) + c chain L(W)                    ns, an entry added and deleted
-//	birth  = a + own (b + m L(W) + c chain L(W))          ns, a new Net's entries
-//	end    = a + own (b + m L(W) + c chain L(W))          ns, a Net with its entries
+//	birth  = a + v L(V) + s L(W) + own (b + m L(W) + c chain L(W))   ns, a new Net's entries
+//	end    = a + v L(V) + s L(W) + own (b + m L(W) + c chain L(W))   ns, a Net with its entries
 //	walk   = a + b own + c all L(W) + d buckets           ns, the same, walking
 //	bytes  = h nets + e entries + 8 buckets
 //
 // L(W) is what one load takes that waits for the one before, in W bytes of memory:
 // measured, between the measured sizes a line in log W. W is what lookups of all
-// Nets go through, w one Net's part. An entry, or a line of buckets, takes L(W) if
+// Nets go through, w one Net's part, V all Nets without their entries. An entry, or a line of buckets, takes L(W) if
 // it is the first in a burst and L(w) after. chain is how many foreign entries a
 // lookup passes in a table of fixed size: half the load. docs/advise.md has more.
 //

@@ -111,7 +111,7 @@ type town struct {
 }
 
 func newTown(s *subsystem, c nsmodel.Config) (*town, error) {
-	c.Seed = 1
+	c.Seed, c.IPv6 = 1, s.six
 	m, err := nsmodel.New(c)
 	return &town{m: m, s: s}, err
 }

@@ -2,7 +2,6 @@ package advise
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 
 	"nsmodel/netns"
@@ -169,25 +168,6 @@ func (g *samples) fit(name string, laws *Laws, lat *Latency) (f fitted, err erro
 	f.looks = rows(g.lookAt, g.looks, one((*scene).lookupAt))
 	if laws.Lookup, err = fit(name+": a lookup", "ns", lookupTerms(), f.looks); err != nil {
 		return f, err
-	}
-	if os.Getenv("DUMP") != "" {
-		for i := range g.scenes {
-			sc := &g.scenes[i]
-			all, own := sc.working(b, sc.shares[0])
-			fmt.Printf("%s nets %v e %v buckets %v W %.0f w %.0f L %.1f | bytes %.0f", name, sc.nets(), sc.shares[0].entries, sc.buckets, all, own, lat.At(all), g.bytes[i])
-			if len(g.ends) > 0 {
-				fmt.Printf(" birth %.0f end %.0f", g.births[i-13], g.ends[i-13])
-			}
-			if len(g.pairs) > 0 {
-				fmt.Printf(" pair %.0f", g.pairs[i])
-			}
-			for j := 0; j < 4; j++ {
-				x := g.lookAt[4*i+j]
-				_ = x
-				fmt.Printf("  %.1f", g.looks[4*i+j])
-			}
-			fmt.Println()
-		}
 	}
 	if len(g.pairs) > 0 {
 		f.pairs = rows(g.scenes, g.pairs, one((*scene).pairAt))

@@ -31,7 +31,7 @@ type Calibration struct {
 }
 
 // form is the present one of the file.
-const form = 1
+const form = 2
 
 // A Size says how much is measured.
 type Size int

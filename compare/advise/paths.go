@@ -30,6 +30,8 @@ func newPath(m *nsmodel.Machine, name string) (path, error) {
 			return nil, err
 		}
 		return r.Receive, nil
+	case PathReceive6, PathForward6:
+		return newSix(m, name)
 	case PathBridge:
 		return newBridged(m, name)
 	}

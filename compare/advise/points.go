@@ -238,7 +238,8 @@ func (c *crowd) lives(budget time.Duration) (end, birth float64, err error) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	some := max(1, min(64, len(c.nets)/4))
 	var ends, births []float64
-	each := func(took time.Duration) float64 { return float64(took) / float64(some) }
+	clock := clockTakes()
+	each := func(took time.Duration) float64 { return max(1, float64(took-clock)) / float64(some) }
 	for start := bench.ThreadTime(); len(ends) < 3 || len(ends) < 25 && bench.ThreadTime()-start < budget; {
 		list := rng.Perm(len(c.nets))[:some]
 		took, err := cpuOf(func() error { return c.end(list) })
@@ -255,6 +256,19 @@ func (c *crowd) lives(budget time.Duration) (end, birth float64, err error) {
 		births = append(births, each(took))
 	}
 	return quarter(ends), quarter(births), nil
+}
+
+// clockTakes returns what reading the thread's clock twice adds to what is read:
+// of two Nets' ends it would be most.
+func clockTakes() time.Duration {
+	var took []float64
+	for range 101 {
+		d, err := cpuOf(func() error { return nil })
+		if err == nil {
+			took = append(took, float64(d))
+		}
+	}
+	return time.Duration(quarter(took))
 }
 
 // quarter returns the lower quartile: Nets differ, and a neighbour can only add.

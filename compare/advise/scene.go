@@ -161,7 +161,11 @@ func (s *scene) pairAt(lat *Latency, bytes *Law, g share) []float64 {
 	return []float64{1, lat.At(all), s.chain(g) * lat.At(all)}
 }
 
-func endTerms() []string { return []string{"1", "own", "own x L(W)", "own x chain x L(W)"} }
+// A Net that ends is itself as cold as all Nets' own memory, V, and as what their
+// entries pushed out.
+func endTerms() []string {
+	return []string{"1", "L(V)", "L(W)", "own", "own x L(W)", "own x chain x L(W)"}
+}
 
 func (s *scene) endAt(lat *Latency, bytes *Law, g share) []float64 {
 	all, _ := s.working(bytes, g)
@@ -170,7 +174,7 @@ func (s *scene) endAt(lat *Latency, bytes *Law, g share) []float64 {
 	if s.place == netns.Replicated && s.buckets > 0 {
 		random = 0 // what never grew lies in the order of its list, and is fetched ahead
 	}
-	return []float64{1, g.entries, random, s.chain(g) * wait}
+	return []float64{1, lat.At(bytes.Coef[0] * s.nets()), lat.At(all), g.entries, random, s.chain(g) * wait}
 }
 
 func walkTerms() []string { return []string{"1", "own", "all x L(W)", "buckets"} }

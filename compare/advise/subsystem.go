@@ -3,6 +3,7 @@ package advise
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"nsmodel"
 	"nsmodel/bench/stage"
@@ -23,6 +24,7 @@ type subsystem struct {
 	kind  Kind
 	entry string // what one entry is
 	most  int    // entries of a Net in a measurement: some are large
+	six   bool   // its Nets speak IPv6
 	once  bool   // any number of entries is as good as one
 	// add files n's i-th entry; nil: a Net has its one value from the start.
 	add func(m *nsmodel.Machine, n *netns.Net, i int) error
@@ -69,7 +71,7 @@ func pass(*core.Worker, *core.Packet, *netfilter.State) netfilter.Verdict { retu
 
 // subsystems lists them in the order of the floors, as [nsmodel.PlaceWords] does.
 func subsystems() []*subsystem {
-	return append(lowSubsystems(), highSubsystems()...)
+	return slices.Concat(lowSubsystems(), highSubsystems(), sixSubsystems())
 }
 
 // lowSubsystems are those of core and its devices.

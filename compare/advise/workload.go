@@ -23,13 +23,17 @@ const (
 	PathForward   = "forward"   // routed from one device to another
 	PathBridge    = "bridge"    // through a bridge
 	PathFragments = "fragments" // to a UDP socket, in two pieces
+	PathReceive6  = "receive6"  // of IPv6, to a UDP socket
+	PathForward6  = "forward6"  // of IPv6, routed from one device to another
 )
 
 // Spreads and Paths list the words.
 func Spreads() []string { return []string{Even, Zipf, Big} }
 
 // Paths lists the words of the ways that packets can take.
-func Paths() []string { return []string{PathReceive, PathForward, PathBridge, PathFragments} }
+func Paths() []string {
+	return []string{PathReceive, PathForward, PathBridge, PathFragments, PathReceive6, PathForward6}
+}
 
 // A Workload is what the tables are to bear.
 type Workload struct {

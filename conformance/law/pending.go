@@ -9,6 +9,7 @@ import (
 	"nsmodel/core"
 	"nsmodel/core/netlink"
 	"nsmodel/core/wire"
+	"nsmodel/fib"
 	"nsmodel/ipv4"
 	"nsmodel/transport/udp"
 )
@@ -95,7 +96,7 @@ func pendings() []pending {
 			for _, text := range []string{"ip -n x neigh add proxy 10.0.0.60 dev v0", "ip netns exec y probe udp send 10.0.0.1:99 x wait 10ms"} {
 				s.do(text)
 			}
-			s.b.m.IPv4.UpdatePMTU(s.x, [4]byte{10, 9, 0, 1}, 600)
+			s.b.m.IPv4.UpdatePMTU(s.x, &fib.Flow{Dst: netip.MustParseAddr("10.9.0.1")}, 600)
 			return func() bool { return strings.Contains(s.b.ask("ip -n x neigh show proxy"), "10.0.0.60") }
 		}, false},
 		{"an echo client waits", func(s *scene) func() bool {

@@ -61,8 +61,8 @@ func tags() []Mutant {
 			Edits: []Edit{{"core/link/bridge_port.go", "\tif d == master {\n\t\treturn true", "\tif d.Index() == master.Index() {\n\t\treturn true"}}},
 		{Name: "a path's MTU is known to all", Kind: Tag, Precedent: "C19 nfs: don't share pNFS DS connections between net namespaces, 2025: a cache keyed by address",
 			Edits: []Edit{
-				{"ipv4/icmpsend.go", "s.path.nets.Own(n).pmtu.set(dst, e)", "s.path.nets.Own(s.Core.Sys.Init()).pmtu.set(dst, e)"},
-				{"ipv4/route.go", "s.path.nets.Of(n).pmtu.get(rt.Dst.As4(), s.Core.Sys.Now())", "s.path.nets.Of(s.Core.Sys.Init()).pmtu.get(rt.Dst.As4(), s.Core.Sys.Now())"}}},
+				{"ipv4/except.go", "\tst := s.path.nets.Own(n)\n\tx := &st.except\n", "\tn = s.Core.Sys.Init()\n\tst := s.path.nets.Own(n)\n\tx := &st.except\n"},
+				{"ipv4/except.go", "\tst := s.path.nets.Of(n)\n\tif st.except.count.Load() == 0 || res.Hop == nil {\n", "\tn = s.Core.Sys.Init()\n\tst := s.path.nets.Of(n)\n\tif st.except.count.Load() == 0 || res.Hop == nil {\n"}}},
 		{Name: "what is in force is remembered without its namespace", Kind: Tag, Precedent: "C26 ipvs: old_secure_tcp into netns_ipvs, 2021: a function's static",
 			Edits: []Edit{{"ipv4/sysctlconf.go", "if s.last.all != all || s.last.own != own {", "if s.last.own != own {"}}},
 		{Name: "local addresses are everybody's", Kind: Tag, Precedent: "of the kind of C1: the local table is asked without its Net",

@@ -14,6 +14,7 @@ import (
 	"nsmodel/core/wire"
 	"nsmodel/fib"
 	"nsmodel/ipv4"
+	"nsmodel/ipv6"
 	"nsmodel/netns"
 	"nsmodel/sockhash"
 )
@@ -39,11 +40,11 @@ type Options struct {
 	Mark      uint32 // SO_MARK
 	Priority  uint32 // SO_PRIORITY
 
-	MulticastIf  ipv4.Interface // IP_MULTICAST_IF: the device for groups; zero: as the route has it
-	MulticastTTL uint8          // IP_MULTICAST_TTL; 0: 1
-	HostOnly     bool           // IP_MULTICAST_TTL of 0: groups on this host alone
-	NoLoop       bool           // IP_MULTICAST_LOOP off: members of this Net do not hear it
-	OnlyJoined   bool           // IP_MULTICAST_ALL off: takes groups that it has joined alone
+	MulticastIf  ipv4.Interface // IP_MULTICAST_IF, IPV6_MULTICAST_IF: the device for groups; zero: as the route has it
+	MulticastTTL uint8          // IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS; 0: 1
+	HostOnly     bool           // either of 0: groups on this host alone
+	NoLoop       bool           // IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP off: members of this Net do not hear it
+	OnlyJoined   bool           // IP_MULTICAST_ALL, IPV6_MULTICAST_ALL off: takes groups that it has joined alone
 }
 
 // A Conn is a UDP socket. Its calls may be made from several goroutines.
@@ -55,8 +56,9 @@ type Conn struct {
 	six bool // an IPv6 socket
 	dev int  // index of the device it is bound to, whatever has it now. Linux: sk_bound_dev_if
 
-	bindMu sync.Mutex // orders bind, connect, joining and close
-	groups ipv4.Memberships
+	bindMu  sync.Mutex // orders bind, connect, joining and close
+	groups  ipv4.Memberships
+	groups6 ipv6.Memberships
 
 	mu      sync.Mutex
 	ready   sync.Cond // on mu: something to read, or a reason to stop waiting
@@ -239,6 +241,11 @@ func (c *Conn) connect(raddr netip.AddrPort) error {
 	if !raddr.Addr().IsValid() || raddr.Addr().Is6() != c.six {
 		return syscall.EAFNOSUPPORT
 	}
+	if c.six {
+		if err := c.linkOf(raddr.Addr()); err != nil {
+			return err
+		}
+	}
 	if err := c.bind(netip.AddrPort{}); err != nil {
 		return err
 	}
@@ -275,6 +282,7 @@ func (c *Conn) connect(raddr netip.AddrPort) error {
 	if next.Local.Wild() {
 		next.Local = sockhash.AddrOf(from)
 	}
+	next.Dev = c.dev
 	next.Remote, next.RemotePort = sockhash.AddrOf(raddr.Addr().WithZone("")), raddr.Port()
 	if err := c.u.table.Rebind(c.n, old, &next); err != nil {
 		return err
@@ -398,6 +406,9 @@ func (c *Conn) shut(gone bool) bool {
 	c.bindMu.Lock()
 	defer c.bindMu.Unlock()
 	c.u.ip.LeaveAllGroups(c.n, &c.groups)
+	if c.six {
+		c.u.six.LeaveAllGroups(c.n, &c.groups6)
+	}
 	if c.binding != nil {
 		c.u.table.Unbind(c.n, c.binding)
 	}

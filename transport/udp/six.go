@@ -45,7 +45,7 @@ func (u *UDP) receive6(w *core.Worker, p *core.Packet, ip wire.IPv6) {
 		}
 	}
 	if ipv6.Multicast(p) {
-		if !u.deliverAll(w, p, nil, src, h, &f) {
+		if !u.deliverAll(w, p, src, h, &f, func(c *Conn) bool { return c.takes6(ip) }) {
 			w.Drop(p, core.NoSocket)
 		}
 		return
@@ -67,6 +67,8 @@ func (u *UDP) icmpError6(w *core.Worker, p *core.Packet, quoted wire.IPv6, b []b
 		f.Dev = u.six.ArrivedBy(p, wire.IPv6(p.L3()))
 	}
 	if c, ok := u.table.Lookup(p.Net(), &f); ok {
+		fl := fib.Flow{Dst: quoted.Dst(), Src: quoted.Src(), Oif: int32(c.dev), Mark: c.opts.Mark, Proto: ipv6.ProtoUDP}
+		u.six.LearnFrom(w, p, &fl, e)
 		c.report(convert6(e))
 	}
 }
@@ -125,6 +127,33 @@ func (c *Conn) source6(a netip.Addr) (local, source netip.Addr, err error) {
 	return a, a, nil
 }
 
+// linkOf binds a socket that connects to an address or a group of one link to the
+// link's device: EINVAL if nobody has named one. Linux: __ip6_datagram_connect.
+func (c *Conn) linkOf(to netip.Addr) error {
+	if !to.IsLinkLocalUnicast() && !to.IsLinkLocalMulticast() && !to.IsInterfaceLocalMulticast() {
+		return nil
+	}
+	dev := c.dev
+	if z := to.Zone(); z != "" {
+		d := c.u.stack.Device(c.n, z)
+		if d == nil {
+			return syscall.ENODEV
+		}
+		if dev != 0 && dev != d.Index() {
+			return syscall.EINVAL
+		}
+		dev = d.Index()
+	}
+	if dev == 0 && to.IsMulticast() {
+		dev = c.opts.MulticastIf.Index
+	}
+	if dev == 0 {
+		return syscall.EINVAL
+	}
+	c.dev = dev
+	return nil
+}
+
 // route6 finds the way to a peer; a zone names the device.
 func (c *Conn) route6(to netip.AddrPort, src netip.Addr, port uint16) (ipv6.Route, error) {
 	fl := fib.Flow{Dst: to.Addr().WithZone(""), Src: src, Mark: c.opts.Mark, Proto: ipv6.ProtoUDP, SPort: port, DPort: to.Port(), Oif: int32(c.dev)}
@@ -137,6 +166,9 @@ func (c *Conn) route6(to netip.AddrPort, src netip.Addr, port uint16) (ipv6.Rout
 			return ipv6.Route{}, syscall.EINVAL
 		}
 		fl.Oif = int32(d.Index())
+	}
+	if fl.Oif == 0 && fl.Dst.IsMulticast() {
+		fl.Oif = int32(c.opts.MulticastIf.Index)
 	}
 	return c.u.six.Route(c.n, &fl)
 }
@@ -158,6 +190,10 @@ func (c *Conn) send6(w *core.Worker, b []byte, src netip.Addr, sport uint16, to 
 	}
 	h.FillPartial6(rt.Src.As16(), rt.Dst.As16())
 	p.SetPartial(0, wire.UDPChecksumOffset)
-	return c.u.six.Send(w, p, &rt, &ipv6.SendOptions{Proto: ipv6.ProtoUDP, Class: c.opts.TOS, HopLimit: c.opts.TTL,
-		Mark: c.opts.Mark, Priority: c.opts.Priority, NoFragment: c.opts.DF, MulticastLoop: true})
+	o := ipv6.SendOptions{Proto: ipv6.ProtoUDP, Class: c.opts.TOS, HopLimit: c.opts.TTL,
+		Mark: c.opts.Mark, Priority: c.opts.Priority, NoFragment: c.opts.DF, MulticastLoop: !c.opts.NoLoop}
+	if rt.Multicast { // Linux: mcast_hops
+		o.HopLimit, o.HostOnly = c.opts.MulticastTTL, c.opts.HostOnly
+	}
+	return c.u.six.Send(w, p, &rt, &o)
 }

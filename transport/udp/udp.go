@@ -8,6 +8,7 @@ import (
 
 	"nsmodel/core"
 	"nsmodel/core/wire"
+	"nsmodel/fib"
 	"nsmodel/ipv4"
 	"nsmodel/ipv6"
 	"nsmodel/netns"
@@ -69,7 +70,11 @@ func (u *UDP) receive(w *core.Worker, p *core.Packet, ip wire.IPv4) {
 		f.Dev = d.Index()
 	}
 	if ipv4.Broadcast(p) {
-		if u.deliverAll(w, p, ip, ip.Src(), h, &f) {
+		var takes func(*Conn) bool
+		if dst4IsGroup(dst) {
+			takes = func(c *Conn) bool { return c.takes(ip, f.Dev) }
+		}
+		if u.deliverAll(w, p, ip.Src(), h, &f, takes) {
 			return
 		}
 		w.Drop(p, core.NoSocket)
@@ -96,13 +101,13 @@ func (u *UDP) deliver(w *core.Worker, p *core.Packet, c *Conn, src netip.Addr, h
 }
 
 // deliverAll gives every socket that the datagram is for a copy of it, and
-// reports false, with p untouched, if there is none; ip is nil of IPv6's, whose
-// sockets join no groups yet. Linux: __udp4_lib_mcast_deliver.
-func (u *UDP) deliverAll(w *core.Worker, p *core.Packet, ip wire.IPv4, src netip.Addr, h wire.UDP, f *sockhash.Flow) bool {
+// reports false, with p untouched, if there is none; takes, if it is not nil,
+// says which of the sockets that the flow fits hear it.
+// Linux: __udp4_lib_mcast_deliver, __udp6_lib_mcast_deliver.
+func (u *UDP) deliverAll(w *core.Worker, p *core.Packet, src netip.Addr, h wire.UDP, f *sockhash.Flow, takes func(*Conn) bool) bool {
 	var errno error = syscall.ENOENT
-	group := ip != nil && dst4IsGroup(ip.Dst4())
 	u.table.Each(p.Net(), f, func(c *Conn) bool {
-		if group && !c.takes(ip, f.Dev) {
+		if takes != nil && !takes(c) {
 			return true
 		}
 		if e := c.enqueue(p, src, h); e == nil || errno != nil {
@@ -138,6 +143,7 @@ func (u *UDP) icmpError(w *core.Worker, p *core.Packet, quoted wire.IPv4, e ipv4
 	if !ok {
 		return
 	}
+	u.ip.LearnFrom(w, p, c.errorFlow(quoted.Dst(), quoted.Src()), e)
 	errno, hard := convert(e, u.ip.WantDF(p.Net()))
 	c.report(errno, hard)
 }
@@ -177,4 +183,10 @@ var unreach = [...]struct {
 	{syscall.EMSGSIZE, false}, {syscall.EOPNOTSUPP, false}, {syscall.ENETUNREACH, true}, {syscall.EHOSTDOWN, true},
 	{syscall.ENONET, true}, {syscall.ENETUNREACH, true}, {syscall.EHOSTUNREACH, true}, {syscall.ENETUNREACH, false},
 	{syscall.EHOSTUNREACH, false}, {syscall.EHOSTUNREACH, true}, {syscall.EHOSTUNREACH, true}, {syscall.EHOSTUNREACH, true},
+}
+
+// errorFlow is the flow of the datagram that an ICMP error quotes, as its socket
+// sent it. Linux: __build_flow_key.
+func (c *Conn) errorFlow(dst, src netip.Addr) *fib.Flow {
+	return &fib.Flow{Dst: dst, Src: src, Oif: int32(c.dev), Mark: c.opts.Mark, TOS: c.opts.TOS & 0x1c, Proto: ipv4.ProtoUDP}
 }
