@@ -63,7 +63,14 @@ func (g *pinger) begin6(o ipv6.PingOptions, src netip.Addr) error {
 		g.came(came{ipv4.PingEvent{From: from, Type: e.Type, Code: e.Code, Info: e.Info, Seq: e.Seq, TTL: e.HopLimit, Len: e.Len,
 			At: e.At, RTT: e.RTT}, e.Type == wire.ICMP6EchoReply})
 	}
+	var label uint32
+	if g.p.HasFlow {
+		if label, err = sock.SetFlowLabel(g.p.Flow); err != nil {
+			sock.Close()
+			return os.NewSyscallError("can't set flowlabel", bare(err))
+		}
+	}
 	g.sock = sock
-	g.report(lab.PingEvent{Kind: lab.PingStart, From: src})
+	g.report(lab.PingEvent{Kind: lab.PingStart, From: src, Info: label})
 	return nil
 }

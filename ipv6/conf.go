@@ -1,6 +1,7 @@
 package ipv6
 
 import (
+	"math"
 	"sync/atomic"
 
 	"nsmodel/core"
@@ -32,6 +33,13 @@ type Conf struct {
 	FragHighThresh atomic.Int64 // ip6frag_high_thresh, in bytes
 	FragLowThresh  atomic.Int64 // ip6frag_low_thresh, in bytes; not used, as in Linux since 4.17
 	FragTime       atomic.Int32 // ip6frag_time, in seconds
+
+	hopOptions, dstOptions optionLimit // max_hbh_opts_number, max_hbh_length, max_dst_opts_number, max_dst_opts_length
+
+	AutoFlowLabels       atomic.Int32 // auto_flowlabels
+	FlowLabelConsistency atomic.Int32 // flowlabel_consistency, of labels that answer others': no socket asks for them
+	FlowLabelStateRanges atomic.Int32 // flowlabel_state_ranges
+	FlowLabelReflect     atomic.Int32 // flowlabel_reflect, as bits: 4 is for echo replies
 }
 
 // Forward reports whether the Net as a whole routes. Linux: devconf_all's
@@ -48,6 +56,12 @@ func (s *Inet) newConf(*netns.Net) *Conf {
 	c.FragHighThresh.Store(4 << 20)
 	c.FragLowThresh.Store(3 << 20)
 	c.FragTime.Store(60)
+	for _, o := range []*optionLimit{&c.hopOptions, &c.dstOptions} { // Linux: IP6_DEFAULT_MAX_HBH_OPTS_CNT and its kind
+		o.number.Store(8)
+		o.longest.Store(math.MaxInt32)
+	}
+	c.AutoFlowLabels.Store(labelsOptOut)
+	c.FlowLabelConsistency.Store(1)
 	c.MLDQRV.Store(2)
 	c.MLDMaxMSF.Store(64)
 	c.IDGenRetries.Store(3)

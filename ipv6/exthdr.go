@@ -1,16 +1,21 @@
 package ipv6
 
 import (
+	"sync/atomic"
+
 	"nsmodel/core"
 	"nsmodel/core/wire"
 )
 
-// Limits on the options of one header. Linux: IP6_DEFAULT_MAX_HBH_OPTS_CNT and
-// IP6_DEFAULT_MAX_DST_OPTS_CNT; RFC 2460 appendix B has the reason for the other.
-const (
-	maxOptions = 8
-	maxPadding = 7 // octets in a row
-)
+// maxPadding is how many octets of padding may stand in a row: RFC 2460 appendix B
+// has the reason.
+const maxPadding = 7
+
+// An optionLimit is what a Net says of the options of one kind of header.
+type optionLimit struct {
+	number  atomic.Int32 // how many at most; less than 0: as many, and no unknown one
+	longest atomic.Int32 // octets of the header
+}
 
 // hopByHop looks at the options for every router on the way; false if it had to
 // drop p. Linux: ipv6_parse_hopopts.
@@ -20,10 +25,14 @@ func (s *Inet) hopByHop(w *core.Worker, p *core.Packet, ip wire.IPv6) bool {
 		w.Drop(p, core.BadIPHeader)
 		return false
 	}
-	if !s.options(w, p, e.Bytes(), e.Offset(), func(kind uint8, data []byte) (known, ok bool) {
-		if kind == wire.TLVRouterAlert {
+	if !s.options(w, p, e.Bytes(), e.Offset(), &s.conf.Of(p.Net()).hopOptions, func(kind uint8, data []byte, at int) (known, ok bool) {
+		switch kind {
+		case wire.TLVRouterAlert:
 			p.Opts[optFlags] |= flagRouterAlert
 			return true, len(data) == 2
+		case wire.TLVJumbo:
+			s.jumbo(w, p, data, at)
+			return true, false
 		}
 		return false, true
 	}) {
@@ -33,10 +42,27 @@ func (s *Inet) hopByHop(w *core.Worker, p *core.Packet, ip wire.IPv6) bool {
 	return true
 }
 
+// jumbo says what is wrong with a jumbo payload option at an offset: all that
+// come are, since no packet here is that long. Linux: ipv6_hop_jumbo.
+func (s *Inet) jumbo(w *core.Worker, p *core.Packet, data []byte, at int) {
+	switch {
+	case len(data) != 4 || at&3 != 2:
+	case data[0] == 0 && data[1] == 0: // it would have fitted
+		s.paramProblem(w, p, wire.ICMP6BadHeader, at+2)
+	default: // there is a payload length, too
+		s.paramProblem(w, p, wire.ICMP6BadHeader, at)
+	}
+}
+
 // options walks the options of a header that starts at off; false if it had to
 // drop p. What the upper two bits of an unknown option ask for is done (RFC 8200
 // section 4.2). Linux: ip6_parse_tlv.
-func (s *Inet) options(w *core.Worker, p *core.Packet, ext []byte, off int, take func(kind uint8, data []byte) (known, ok bool)) bool {
+func (s *Inet) options(w *core.Worker, p *core.Packet, ext []byte, off int, limit *optionLimit, take func(kind uint8, data []byte, at int) (known, ok bool)) bool {
+	most := int(limit.number.Load())
+	if len(ext) > int(limit.longest.Load()) {
+		w.Drop(p, core.BadIPHeader)
+		return false
+	}
 	padding, count := 0, 0
 	o := wire.EachTLV(ext)
 	for o.Next() {
@@ -57,11 +83,15 @@ func (s *Inet) options(w *core.Worker, p *core.Packet, ext []byte, off int, take
 		default:
 			padding = 0
 			count++
-			known, ok := take(kind, o.Data())
-			if known && ok && count <= maxOptions {
+			if count > max(most, -most) {
+				w.Drop(p, core.BadIPHeader)
+				return false
+			}
+			known, ok := take(kind, o.Data(), off+o.Offset())
+			if known && ok {
 				continue
 			}
-			if known || count > maxOptions || kind>>6 == 1 {
+			if known || most < 0 || kind>>6 == 1 {
 				w.Drop(p, core.BadIPHeader)
 				return false
 			}
@@ -99,7 +129,7 @@ func (s *Inet) headers(w *core.Worker, p *core.Packet, ip wire.IPv6) (whole *cor
 				w.Drop(p, core.NoProtocol)
 			}
 		case wire.ProtoDestOpts:
-			ok = s.options(w, p, e.Bytes(), e.Offset(), func(uint8, []byte) (bool, bool) { return false, true })
+			ok = s.options(w, p, e.Bytes(), e.Offset(), &s.conf.Of(p.Net()).dstOptions, func(uint8, []byte, int) (bool, bool) { return false, true })
 		case wire.ProtoRouting:
 			ok = s.routing(w, p, e.Bytes(), e.Offset())
 		case wire.ProtoFragment:
@@ -145,12 +175,15 @@ func (s *Inet) fragmentHeader(w *core.Worker, p *core.Packet, ip wire.IPv6, off 
 }
 
 // routing looks at a routing header. One that has been gone through to its end
-// is passed over; no type is followed further: of type 0 RFC 5095 forbids it,
-// others are not modelled. Linux: ipv6_rthdr_rcv.
+// is passed over; no type is followed further: of type 0 RFC 5095 forbids it, and
+// segment routing and RPL's kind have switches in Linux that are off and that are
+// not modelled: nobody is told. Linux: ipv6_rthdr_rcv.
 func (s *Inet) routing(w *core.Worker, p *core.Packet, ext []byte, off int) bool {
 	const typeAt, leftAt = 2, 3
 	switch {
 	case p.Opts[optFlags]&flagMulticast != 0 || p.Type != core.ToHost:
+		w.Drop(p, core.BadIPHeader)
+	case ext[typeAt] == wire.RoutingRPL || ext[typeAt] == wire.RoutingSegments:
 		w.Drop(p, core.BadIPHeader)
 	case ext[leftAt] == 0:
 		return true

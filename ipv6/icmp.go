@@ -64,6 +64,9 @@ func (s *Inet) icmpEcho(w *core.Worker, p *core.Packet, ip wire.IPv6, m wire.ICM
 	copy(q.Bytes(), m)
 	wire.PutICMPv6(q.Bytes(), wire.ICMP6EchoReply, m.Code(), m.Rest(), rt.Src.As16(), rt.Dst.As16())
 	o := SendOptions{Proto: wire.ProtoICMPv6, Class: ip.Class(), Mark: fl.Mark}
+	if c.FlowLabelReflect.Load()&reflectEcho != 0 {
+		o.FlowLabel = ip.FlowLabel()
+	}
 	w.Deliver(p)
 	_ = s.Send(w, q, &rt, &o) // nobody to tell
 }

@@ -18,7 +18,9 @@ type SendOptions struct {
 	// NoFragment makes what does not fit the path an EMSGSIZE; without it, it is
 	// cut. Linux: IPV6_PMTUDISC_DO, IPV6_DONTFRAG.
 	NoFragment bool
-	HostOnly   bool // HopLimit 0 is meant: a group's members here alone
+	// FlowLabel is 20 bits; 0: as auto_flowlabels says. Linux: flowi6's flowlabel.
+	FlowLabel uint32
+	HostOnly  bool // HopLimit 0 is meant: a group's members here alone
 	// MulticastLoop lets this Net's own members of a group have a copy.
 	// Linux: IPV6_MULTICAST_LOOP, which is on by default.
 	MulticastLoop bool
@@ -29,7 +31,7 @@ type SendOptions struct {
 // for a packet that is too large for IPv6 or, with NoFragment, for the path; EPERM
 // from a hook. Linux: ip6_push_pending_frames, ip6_local_out.
 func (s *Inet) Send(w *core.Worker, p *core.Packet, rt *Route, o *SendOptions) error {
-	total := p.Len() + wire.IPv6Len
+	total, upper := p.Len()+wire.IPv6Len, p.Bytes()
 	switch {
 	case total > rt.MTU && o.NoFragment && p.GSOSize == 0, total > wire.IPv6Len+wire.IPv6MaxLen:
 		w.Drop(p, core.TooBig)
@@ -46,6 +48,7 @@ func (s *Inet) Send(w *core.Worker, p *core.Packet, rt *Route, o *SendOptions) e
 		dst = o.Dst
 	}
 	f := wire.IPv6Fields{Class: o.Class, Next: o.Proto, HopLimit: o.HopLimit, Src: src.As16(), Dst: dst.As16()}
+	f.FlowLabel = s.flowLabel(p.Net(), o.FlowLabel, o.Proto, upper, f.Src, f.Dst)
 	if f.HopLimit == 0 && !o.HostOnly {
 		if f.HopLimit = s.hopLimit(rt); rt.Multicast {
 			f.HopLimit = 1

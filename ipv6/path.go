@@ -46,6 +46,7 @@ type pathNet struct {
 	rates   rates
 	except  exceptions
 	pings   pings
+	labels  labels
 	lives   lifetimes
 	fragMem *atomic.Int64 // bytes that fragments hold: own, or the host's
 	ownMem  atomic.Int64

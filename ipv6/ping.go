@@ -54,6 +54,7 @@ type Ping struct {
 
 	mu     sync.Mutex
 	closed bool
+	label  uint32       // its flow label, if it has leased one
 	sent   [64]pingSent // the latest requests, by sequence number
 }
 
@@ -101,8 +102,13 @@ func (g *Ping) Close() {
 	}
 	g.state.mu.Unlock()
 	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.label != 0 && !g.closed {
+		w := g.inet.Core.Enter()
+		g.inet.path.nets.Own(g.net).labels.release(g.label, w.Now())
+		w.Leave()
+	}
 	g.closed = true
-	g.mu.Unlock()
 }
 
 // closeAll ends the clients of a dying Net.
@@ -143,6 +149,7 @@ func (g *Ping) Send(dst netip.Addr, seq uint16, size int, fill uint8) (src netip
 		g.mu.Unlock()
 		return src, syscall.EBADF
 	}
+	label := g.label
 	g.sent[seq%uint16(len(g.sent))] = pingSent{seq, w.Now(), true}
 	g.mu.Unlock()
 	p := w.NewPacket(g.net, wire.ICMPLen+size)
@@ -151,7 +158,7 @@ func (g *Ping) Send(dst netip.Addr, seq uint16, size int, fill uint8) (src netip
 		b[wire.ICMPLen+i] = fill
 	}
 	wire.PutICMPv6(b, wire.ICMP6Echo, 0, uint32(g.id)<<16|uint32(seq), rt.Src.As16(), rt.Dst.As16())
-	o := SendOptions{Proto: wire.ProtoICMPv6, Class: g.o.Class, HopLimit: g.o.HopLimit, Mark: g.o.Mark, NoFragment: g.o.NoFragment, MulticastLoop: true}
+	o := SendOptions{Proto: wire.ProtoICMPv6, Class: g.o.Class, HopLimit: g.o.HopLimit, Mark: g.o.Mark, NoFragment: g.o.NoFragment, FlowLabel: label, MulticastLoop: true}
 	return rt.Src, g.inet.Send(w, p, &rt, &o)
 }
 

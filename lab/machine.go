@@ -61,6 +61,8 @@ type Ping struct {
 	PMTU      string        // -M: do, want or dont; "" is the system's choice
 	Broadcast bool          // -b
 	Quiet     bool          // -q
+	HasFlow   bool          // -F
+	Flow      uint32        // -F: a flow label of its own; 0: any
 
 	only uint8 // -4, -6: unix.AF_*
 }
@@ -78,7 +80,7 @@ type PingEvent struct {
 	Broadcast bool // of PingStart: the destination is a broadcast address
 
 	// Of a PingError: the ICMP error's type, code and second word
-	// (mtu, pointer or gateway).
+	// (mtu, pointer or gateway). Of PingStart Info is the flow label, if -F asked for one.
 	Type, Code uint8
 	Info       uint32
 

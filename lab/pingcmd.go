@@ -19,6 +19,7 @@ Options:
   -4, -6             use that family
   -b                 allow pinging broadcast
   -c <count>         stop after <count> replies
+  -F <flowlabel>     define flow label, default is random
   -i <interval>      seconds between sending each packet
   -I <interface>     either interface name or address
   -M <pmtud opt>     define mtu discovery, can be one of <do|dont|want>
@@ -32,7 +33,7 @@ Options:
   -W <timeout>       time to wait for response
 `
 
-const pingOptions = "c:i:I:M:m:Q:s:t:w:W:46bnqOvr"
+const pingOptions = "c:F:i:I:M:m:Q:s:t:w:W:46bnqOvr"
 
 func parsePing(a *args, net string) *Command {
 	p := &Ping{Interval: time.Second, Timeout: 10 * time.Second, Size: 56}
@@ -125,6 +126,8 @@ func (p *Ping) set(c byte, v string) {
 		p.only = unix.AF_INET
 	case '6':
 		p.only = unix.AF_INET6
+	case 'F':
+		p.HasFlow, p.Flow = true, pingFlow(v) // IPv4 has none, and nobody says so
 	case 'b':
 		p.Broadcast = true
 	case 'q':
@@ -163,6 +166,22 @@ func (p *Ping) set(c byte, v string) {
 			p.Dev = v
 		}
 	}
+}
+
+// pingFlow reads a flow label. iputils: parseflow.
+func pingFlow(v string) uint32 {
+	digits, base := v, 10
+	if len(v) > 1 && (v[:2] == "0x" || v[:2] == "0X") {
+		digits, base = v[2:], 16
+	}
+	n, err := strconv.ParseUint(digits, base, 32)
+	if err != nil {
+		panic(usage(2, "ping: bad value for flowinfo: %s\n", v))
+	}
+	if n >= 1<<20 {
+		panic(usage(2, "ping: flow value is greater than 20 bits: %s\n", v))
+	}
+	return uint32(n)
 }
 
 func pingNumber(v string, lo, hi int64) int {

@@ -154,6 +154,9 @@ func (p *Ping) start(t *tool, e PingEvent) {
 	dst := p.Dst
 	if dst.Is6() {
 		t.outf("PING %s(%s) ", p.Host, dst)
+		if p.HasFlow {
+			t.outf(", flow 0x%05x, ", e.Info)
+		}
 		if p.Dev != "" || p.Source.IsValid() {
 			t.outf("from %s %s: ", e.From, p.Dev)
 		}

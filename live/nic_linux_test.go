@@ -99,9 +99,11 @@ ip netns exec r probe udp echo 7`, x.near, y.near))
 }
 
 // echoes answers at the far end until the world ends.
-func (c *cable) echoes(port uint16) {
+func (c *cable) echoes(port uint16) { c.echoesAt(c.addr(port)) }
+
+func (c *cable) echoesAt(a netip.AddrPort) {
 	c.w.t.Helper()
-	s, err := linux.ListenUDP(c.ns, c.addr(port))
+	s, err := linux.ListenUDP(c.ns, a)
 	c.w.ok(err)
 	c.w.close = append(c.w.close, s)
 	go func() {

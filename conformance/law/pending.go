@@ -31,6 +31,15 @@ func pendings() []pending {
 			s.do("ip netns exec y probe raw send w0 " + hexOf(ethernet(wire.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, wire.MAC{2, 0, 0, 0, 0, 9}, wire.EtherTypeIPv4, f)))
 			return s.heldBy(s.x)
 		}, false},
+		{"a fragment of IPv6 waits for the rest", func(s *scene) func() bool {
+			s.do("ip netns exec x sysctl -w net.ipv6.conf.all.disable_ipv6=0")
+			b := make([]byte, wire.IPv6Len+32)
+			group := [16]byte{0xff, 2, 15: 1}
+			wire.PutIPv6(b, wire.IPv6Fields{Next: wire.ProtoFragment, HopLimit: 64, Src: [16]byte{0xfe, 0x80, 15: 9}, Dst: group})
+			wire.PutFrag6(b[wire.IPv6Len:], wire.ProtoUDP, 0, true, 1)
+			s.do("ip netns exec y probe raw send w0 " + hexOf(ethernet(wire.MulticastMAC6(group), wire.MAC{2, 0, 0, 0, 0, 9}, wire.EtherTypeIPv6, b)))
+			return s.heldBy(s.x)
+		}, false},
 		{"a packet waits for a neighbour", func(s *scene) func() bool {
 			s.do("ip netns exec x probe udp send 10.0.0.77:7 x")
 			return s.heldBy(s.x)

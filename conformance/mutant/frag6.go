@@ -16,6 +16,10 @@ func frag6s() []Mutant {
 			Edits: []Edit{{"ipv6/frag.go", "\t\tkey.iif = int32(p.Dev.Index())\n", ""}}},
 		{Name: "IPv6's identifications are drawn from the initial namespace's stream", Kind: Information, Precedent: "C38 of that kind: get_random_u32 is the host's",
 			Edits: []Edit{{"ipv6/fragment.go", "1 + uint32(n.Uint64N(1<<32-1))", "1 + uint32(n.System().Init().Uint64N(1<<32-1))"}}},
+		{Name: "flow labels are leased for the host", Kind: Limit, Precedent: "C17 of that kind: per-netns exclusive flowlabel checks, 0b0dff5b3b98, 2022",
+			Edits: []Edit{
+				{"ipv6/flowlabel.go", "\tst := g.inet.path.nets.Own(g.net)\n", "\tst := g.inet.path.nets.Own(g.net.System().Init())\n"},
+				{"ipv6/ping.go", "\t\tg.inet.path.nets.Own(g.net).labels.release(", "\t\tg.inet.path.nets.Own(g.net.System().Init()).labels.release("}}},
 		{Name: "IPv6 fragments outlive their Net", Kind: Lifecycle, Precedent: "C75 of that kind: hold netns during deferred reinjection, 2026: what is deferred is not ended",
 			Edits: []Edit{{"ipv6/path.go", "netns.Attend(sys, \"ipv6-path-exit\", nil, s.pathPreExit, s.pathExit)", "netns.Attend(sys, \"ipv6-path-exit\", nil, nil, nil)"}}},
 	}

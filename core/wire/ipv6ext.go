@@ -91,7 +91,14 @@ func (ip IPv6) Transport() (proto uint8, off int, ok bool) {
 const (
 	TLVPad1        = 0
 	TLVPadN        = 1
-	TLVRouterAlert = 5 // RFC 2711
+	TLVRouterAlert = 5    // RFC 2711
+	TLVJumbo       = 0xc2 // RFC 2675
+)
+
+// Types of routing headers (IANA "Routing Types").
+const (
+	RoutingRPL      = 3 // RFC 6554
+	RoutingSegments = 4 // RFC 8754
 )
 
 // A TLV walks the options of a hop-by-hop or destination options header.

@@ -107,7 +107,7 @@ func checksum(b []byte) uint16 {
 // DialUDP opens a UDP socket of the kernel in ns, connected to a.
 func DialUDP(ns *rtnl.Namespace, a netip.AddrPort) (c *net.UDPConn, err error) {
 	err = ns.Do(func() error {
-		c, err = net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(a))
+		c, err = net.DialUDP(udpOf(a), nil, net.UDPAddrFromAddrPort(a))
 		return err
 	})
 	return c, err
@@ -116,7 +116,7 @@ func DialUDP(ns *rtnl.Namespace, a netip.AddrPort) (c *net.UDPConn, err error) {
 // ListenUDP opens a UDP socket of the kernel in ns, bound to a.
 func ListenUDP(ns *rtnl.Namespace, a netip.AddrPort) (c *net.UDPConn, err error) {
 	err = ns.Do(func() error {
-		c, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(a))
+		c, err = net.ListenUDP(udpOf(a), net.UDPAddrFromAddrPort(a))
 		return err
 	})
 	return c, err
@@ -144,4 +144,12 @@ func Exchange(c net.Conn, text string, wait time.Duration) (string, error) {
 	b := make([]byte, 65536)
 	n, err := c.Read(b)
 	return string(b[:n]), err
+}
+
+// udpOf returns net's word for UDP of a's family alone.
+func udpOf(a netip.AddrPort) string {
+	if a.Addr().Is6() {
+		return "udp6"
+	}
+	return "udp4"
 }
