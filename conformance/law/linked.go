@@ -281,7 +281,7 @@ func unequalVerb(text string) bool {
 	if strings.HasPrefix(text, "ip netns ") && !strings.HasPrefix(text, "ip netns exec ") {
 		return true
 	}
-	for _, part := range []string{" hold ", " put ", " view", "netns list-id", "netns set", " wild ", "neigh.default", "netdev_max_backlog", "gc_thresh", "ipv6.mld_"} {
+	for _, part := range []string{" hold ", " put ", " view", "netns list-id", "netns set", " wild ", "neigh.default", "netdev_max_backlog", "gc_thresh", "net.ipv6.mld_"} {
 		if strings.Contains(text, part) {
 			return true
 		}

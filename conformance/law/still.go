@@ -40,7 +40,7 @@ func undrawn(s string) string {
 
 var (
 	linkNet  = regexp.MustCompile(` ?"?link[-_]netns(id)?"?[: ]"?\w+"?,?`)
-	initOnly = regexp.MustCompile(`(?m)^net\.(ipv[46]\.neigh\.default|core\.netdev_max_backlog|ipv6\.mld_max_msf|ipv6\.mld_qrv).*\n`)
+	initOnly = regexp.MustCompile(`(?m)^net\.(ipv[46]\.neigh\.default|ipv6\.mld_|core\.netdev_max_backlog).*\n`)
 	command  = regexp.MustCompile(`(?m)^\$ .*\n`)
 )
 
