@@ -1,6 +1,7 @@
 package ipv6
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"sync"
@@ -150,15 +151,15 @@ func (s *Inet) checkLives(n *netns.Net, now time.Duration) {
 func (s *Inet) expireRoutes(n *netns.Net, now time.Duration) time.Duration {
 	l := &s.path.nets.Own(n).lives
 	var over []routeKey
-	next := netlink.Forever
+	next := time.Duration(math.MaxInt64)
 	l.mu.Lock()
 	for k, r := range l.routes {
 		switch {
 		case r.end == netlink.Forever:
 		case r.end <= now:
 			over = append(over, k)
-		case next == netlink.Forever || r.end < next:
-			next = r.end
+		default:
+			next = min(next, r.end)
 		}
 	}
 	l.mu.Unlock()
@@ -170,6 +171,9 @@ func (s *Inet) expireRoutes(n *netns.Net, now time.Duration) time.Duration {
 		}
 		_ = s.FIB.Delete(n, r) // ESRCH: it has changed, and is another now
 		s.dropExpiry(n, k)
+	}
+	if next == math.MaxInt64 {
+		return netlink.Forever
 	}
 	return next
 }

@@ -83,7 +83,7 @@ type records struct {
 // room returns how many octets of records fit behind what last holds.
 func (r *records) room(st *mldState) int {
 	used := max(len(r.last), wire.MLDv2ReportLen)
-	return st.dev.dev.MTU() - wire.IPv6Len - len(wire.MLDAlert()) - used
+	return st.dev.dev.MTU() - wire.IPv6Len - wire.MLDAlertLen - used
 }
 
 func (r *records) next() {

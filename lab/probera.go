@@ -113,13 +113,7 @@ func (p *Probe) Advert(mac wire.MAC) (m []byte, to netip.Addr) {
 		f.Source = mac
 	}
 	if to = p.Target; !to.IsValid() {
-		to = AllNodes
+		to = netip.IPv6LinkLocalAllNodes()
 	}
 	return wire.AppendRA(nil, f), to
 }
-
-// AllNodes and AllRouters are a link's groups (RFC 4291 section 2.7.1).
-var (
-	AllNodes   = netip.AddrFrom16([16]byte{0xff, 2, 15: 1})
-	AllRouters = netip.AddrFrom16([16]byte{0xff, 2, 15: 2})
-)

@@ -44,8 +44,8 @@ func (c *cable) shows(want []string, args ...string) string {
 	}
 }
 
-// six lets the far end speak IPv6, which the tests' namespaces do not.
-func (c *cable) six() {
+// speakSix lets the far end speak IPv6, which the tests' namespaces do not.
+func (c *cable) speakSix() {
 	c.w.t.Helper()
 	c.w.ok(c.ns.Do(func() error {
 		for _, which := range []string{"all", "default", c.far} {
@@ -82,7 +82,7 @@ ip -n r link set eth1 up`, x.near))
 	w.carrier("eth1", true)
 	time.Sleep(2500 * time.Millisecond) // the router's link-local address is sure
 	w.sh(`ip netns exec r probe ra on dev eth1 hoplimit 55 mtu 1400 prefix 2001:db8:1::/64 valid 3600 preferred 1800`)
-	x.six()
+	x.speakSix()
 	x.shows([]string{"inet6 2001:db8:1:", "scope global dynamic mngtmpaddr"}, "ip", "-6", "addr", "show", "dev", x.far, "-tentative")
 	x.shows([]string{"default via fe80::", "proto ra", "mtu 1400", "hoplimit 55", "2001:db8:1::/64"}, "ip", "-6", "route")
 	x.shows([]string{"1 received"}, "ping", "-c", "1", "-W", "2", "2001:db8:2::1")

@@ -19,7 +19,7 @@ func information() []Mutant {
 		{Name: "books are shown for the host", Kind: Information, Precedent: "C39 RDMA/core: don't expose hw_counters outside init netns, 2025",
 			Edits: []Edit{{"core/ledger.go", "return s.ledger.Of(n).Read() }", "return s.TotalLedger() }"}}},
 		{Name: "proxy entries of all are listed", Kind: Information, Precedent: "C10 rds: filter RDS_INFO_* by caller's netns, 2026",
-			Edits: []Edit{{"core/proxy.go", "\tfor k, d := range s.proxies.All(n) {\n\t\tall = append(all, Proxy{k.addr, d})\n\t}\n", "\tfor o := range n.System().Nets() {\n\t\tfor k, d := range s.proxies.All(o) {\n\t\t\tall = append(all, Proxy{k.addr, d})\n\t\t}\n\t}\n"}}},
+			Edits: []Edit{{"core/proxy.go", "\tfor k, x := range s.proxies.All(n) {\n\t\tall = append(all, Proxy{k.addr, x.dev, x.router})\n\t}\n", "\tfor o := range n.System().Nets() {\n\t\tfor k, x := range s.proxies.All(o) {\n\t\t\tall = append(all, Proxy{k.addr, x.dev, x.router})\n\t\t}\n\t}\n"}}},
 		{Name: "tunables of others' devices are listed", Kind: Information, Precedent: "C10 of that kind, below /proc/sys/net",
 			Edits: []Edit{{"ipv4/sysctl.go", "\tfor _, d := range s.Core.Devices(n) {\n\t\tif s.devs.Of(d) != nil {\n\t\t\tall = append(all, d.Name())\n\t\t}\n\t}\n", "\tfor o := range n.System().Nets() {\n\t\tfor _, d := range s.Core.Devices(o) {\n\t\t\tif s.devs.Of(d) != nil && s.Core.Device(n, d.Name()) != nil {\n\t\t\t\tall = append(all, d.Name())\n\t\t\t}\n\t\t}\n\t}\n"}}},
 		{Name: "a device is found by name in any namespace", Kind: Information, Precedent: "C11 netdev: prevent accessing NAPI instances from another namespace, 2025",
@@ -27,7 +27,7 @@ func information() []Mutant {
 		{Name: "a device is found by number in any namespace", Kind: Information, Precedent: "C11 of that kind: by ifindex",
 			Edits: []Edit{{"core/name.go", "\td, _ := s.devices.Get(n, indexKey(index))\n\treturn d", "\td, _ := s.devices.Get(n, indexKey(index))\n\tif d == nil {\n\t\tfor o := range n.System().Nets() {\n\t\t\tif e, ok := s.devices.Get(o, indexKey(index)); ok {\n\t\t\t\treturn e\n\t\t\t}\n\t\t}\n\t}\n\treturn d"}}},
 		{Name: "errors are accounted to another's budget by chance", Kind: Information, Precedent: "CVE-2020-25705, of the kind of C38: what others got is seen in one's own rate",
-			Edits: []Edit{{"ipv4/limits.go", "\tk := int64(n.Uint64N(3))\n", "\tk := int64(n.System().Init().Uint64N(3))\n"}}},
+			Edits: []Edit{{"core/icmp.go", "\tk := int64(n.Uint64N(3))\n", "\tk := int64(n.System().Init().Uint64N(3))\n"}}},
 		{Name: "reachable times are drawn from the initial namespace's stream", Kind: Information, Precedent: "of the kind of C38: neigh_rand_reach_time",
 			Edits: []Edit{{"core/neigh.go", "p.Reachable = p.BaseReachable/2 + time.Duration(n.Uint64N(", "p.Reachable = p.BaseReachable/2 + time.Duration(n.System().Init().Uint64N("}}},
 	}

@@ -7,7 +7,7 @@ func listeners() []Mutant {
 			Edits: []Edit{
 				{"ipv6/ipv6.go", "\tpath  pathState                       // of the packet's way\n", "\tpath  pathState                       // of the packet's way\n\tjoined6 sync.Map\n"},
 				{"ipv6/mldgroup.go", "\tst.groups = slices.Insert(st.groups, 0, own)\n", "\tst.groups = slices.Insert(st.groups, 0, own)\n\tst.inet.joined6.Store(g, true)\n"},
-				{"ipv6/inroute.go", "\t\tif !in.member(dst, [16]byte{}) {", "\t\tif _, ok := s.joined6.Load(dst); !ok && !in.member(dst, [16]byte{}) {"},
+				{"ipv6/inroute.go", "\t\tour := in.member(dst, [16]byte{})", "\t\t_, joined := s.joined6.Load(dst)\n\t\tour := joined || in.member(dst, [16]byte{})"},
 				{"ipv6/mld.go", "\tif dev.member(ip.Dst16(), ip.Src16()) {\n", "\tif _, ok := s.joined6.Load(ip.Dst16()); ok || dev.member(ip.Dst16(), ip.Src16()) {\n"},
 			}},
 		{Name: "datagrams to IPv6 groups are delivered in every namespace", Kind: Tag, Precedent: "C9 of the kind of rds, 5521ae7: the way of many receivers",

@@ -6,7 +6,7 @@ func solicited() []Mutant {
 	return []Mutant{
 		{Name: "ND: a solicited node is matched without its device", Kind: Tag, Precedent: "of the kind of C8: the device is left out of ipv6_chk_mcast_addr and ipv6_get_ifaddr",
 			Edits: []Edit{
-				{"ipv6/inroute.go", "\t\tif !in.member(dst, [16]byte{}) {", "\t\tok := false\n\t\tfor _, d := range s.Core.Devices(p.Net()) {\n\t\t\tif o := s.devs.Of(d); o != nil && o.member(dst, [16]byte{}) {\n\t\t\t\tok = true\n\t\t\t}\n\t\t}\n\t\tif !ok {"},
+				{"ipv6/inroute.go", "\t\tour := in.member(dst, [16]byte{}) // of whom it came is asked of the transport's part\n", "\t\tour := false\n\t\tfor _, d := range s.Core.Devices(p.Net()) {\n\t\t\tif o := s.devs.Of(d); o != nil && o.member(dst, [16]byte{}) {\n\t\t\t\tour = true\n\t\t\t}\n\t\t}\n"},
 				{"ipv6/addr.go", "\t\tif own.Dev == d {\n\t\t\treturn own\n", "\t\tif own.Dev.Net() == d.Net() {\n\t\t\treturn own\n"}}},
 		{Name: "ND: addresses are made of the initial namespace's secret", Kind: Information, Precedent: "of the kind of C38: ipv6_generate_stable_address with init_net's devconf_dflt",
 			Edits: []Edit{{"ipv6/stable.go", "\treturn s.conf.Of(dev.dev.Net()).dflt.Load().secret\n", "\treturn s.conf.Of(s.Core.Sys.Init()).dflt.Load().secret\n"}}},

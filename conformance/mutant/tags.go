@@ -68,7 +68,7 @@ func tags() []Mutant {
 		{Name: "local addresses are everybody's", Kind: Tag, Precedent: "of the kind of C1: the local table is asked without its Net",
 			Edits: []Edit{{"ipv4/addr.go", "\tif l, ok := s.addrs.Get(n, a); ok {\n\t\treturn l[0].Dev\n\t}\n", "\tfor o := range n.System().Nets() {\n\t\tif l, ok := s.addrs.Get(o, a); ok {\n\t\t\treturn l[0].Dev\n\t\t}\n\t}\n"}}},
 		{Name: "proxy entries are everybody's", Kind: Tag, Precedent: "of the kind of C8, in pneigh_lookup: net_eq is compared beside the key",
-			Edits: []Edit{{"core/proxy.go", "\t_, ok := s.proxies.Get(n, proxyKey(nil, a))\n\treturn ok", "\tfor o := range n.System().Nets() {\n\t\tif _, ok := s.proxies.Get(o, proxyKey(nil, a)); ok {\n\t\t\treturn true\n\t\t}\n\t}\n\treturn false"}}},
+			Edits: []Edit{{"core/proxy.go", "\t\te, ok = s.proxies.Get(n, proxyKey(nil, a))\n", "\t\tfor o := range n.System().Nets() {\n\t\t\tif e, ok = s.proxies.Get(o, proxyKey(nil, a)); ok {\n\t\t\t\tbreak\n\t\t\t}\n\t\t}\n"}}},
 		{Name: "hook functions of the initial namespace see all packets", Kind: Tag, Precedent: "C3 of that kind: NF_HOOK with &init_net",
 			Edits: []Edit{{"netfilter/netfilter.go", "chain := h.cell.Of(p.Net()).chains", "chain := h.cell.Of(p.Net().System().Init()).chains"}}},
 	}

@@ -8,13 +8,15 @@ const (
 	GroupRecord6Len = 20 // a record without sources
 	mldGroupAt      = 8
 	groupSource6Len = 16
+
+	MLDAlertLen = 8 // of MLDAlert, in octets
 )
 
 // MLDAlert is the hop-by-hop header that every MLD message is sent with: the
 // router alert option (RFC 2711) with the value for MLD, and padding. Its first
 // octet is that of the header behind it.
-func MLDAlert() [8]byte {
-	return [8]byte{ProtoICMPv6, 0, TLVRouterAlert, 2, 0, 0, TLVPadN, 0}
+func MLDAlert() [MLDAlertLen]byte {
+	return [MLDAlertLen]byte{ProtoICMPv6, 0, TLVRouterAlert, 2, 0, 0, TLVPadN, 0}
 }
 
 // An MLD is a multicast listener message from its ICMPv6 header to the end of
