@@ -20,7 +20,7 @@ import (
 // found each. Its exit status is 1 if one survived.
 func mutants(args []string) int {
 	fs := flag.NewFlagSet("nsmodel mutants", flag.ContinueOnError)
-	only := fs.String("only", "", "`TEXT`: mutants with that in their name; none is the source as it is")
+	only := fs.String("only", "", "`TEXT`: mutants with that in their name, or with one of TEXT|TEXT; none is the source as it is")
 	kind := fs.String("kind", "", "`KIND` of fault: "+strings.Trim(fmt.Sprint(mutant.Kinds()), "[]"))
 	full := fs.Bool("full", false, "ask every detector about every mutant, and print the grid")
 	list := fs.Bool("list", false, "list the mutants, and plant none")
@@ -142,11 +142,12 @@ func chooseMutants(all []mutant.Mutant, only string, kind mutant.Kind) ([]mutant
 	if kind != "" && !slices.Contains(mutant.Kinds(), kind) {
 		return nil, fmt.Errorf("mutants: no kind %q", kind)
 	}
+	texts := strings.Split(only, "|")
 	if only == mutant.None().Name {
 		return nil, nil
 	}
 	ms := slices.DeleteFunc(all, func(m mutant.Mutant) bool {
-		return !strings.Contains(m.Name, only) || kind != "" && m.Kind != kind
+		return !slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(m.Name, t) }) || kind != "" && m.Kind != kind
 	})
 	if len(ms) == 0 {
 		return nil, fmt.Errorf("mutants: none is called %q", only)

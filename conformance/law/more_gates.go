@@ -147,9 +147,10 @@ func empty(k netlink.Kind, family uint8) netlink.Message {
 		return &netlink.Neigh{Family: family}
 	case netlink.KindRule:
 		return &netlink.Rule{Family: family}
-	}
-	if k == netlink.KindMulticast {
+	case netlink.KindMulticast:
 		return &netlink.Multicast{Family: family}
+	case netlink.KindMDB:
+		return &netlink.MDB{}
 	}
 	return &netlink.NSID{}
 }
