@@ -63,6 +63,9 @@ func (s *Inet) AddAddr(d *core.Device, a Addr) error {
 	}
 	if d.Up() {
 		s.groupsUp(dev)
+		if !dev.loopback() {
+			s.addMulticastRoute(dev) // with the first address, if not with the carrier. Linux: addrconf_add_dev
+		}
 	}
 	return s.insertAddr(dev, &a, insertUser)
 }

@@ -20,6 +20,7 @@ func generateFlags(fs *flag.FlagSet) *lockstep.Options {
 	fs.StringVar(&o.Out, "out", "disagreements", "with --generate: the `DIR` for the labs that disagree")
 	fs.IntVar(&o.Labs, "labs", 0, "with --generate: stop after so many `LABS`; 0 is no bound")
 	fs.IntVar(&o.Boxes, "boxes", lockstep.Boxes, "with --generate: how many sandboxes work at once")
+	fs.BoolVar(&o.Six, "six", false, "with --generate: labs about IPv6, instead of those about all else")
 	return o
 }
 

@@ -10,16 +10,21 @@ import (
 // Longest is how many commands a drawn lab has at most, behind its setup.
 const Longest = 24
 
-// Draw returns the lab of a seed: always the same one.
-func Draw(seed uint64) string {
-	return strings.Join(rapid.Custom(drawLab).Example(int(seed)), "\n") + "\n"
+// Draw returns the lab of a seed, about IPv6 or not: always the same one.
+func Draw(seed uint64, six bool) string {
+	themes := themes
+	if six {
+		themes = themes6
+	}
+	lines := rapid.Custom(func(t *rapid.T) []string { return drawLab(t, themes) }).Example(int(seed))
+	return strings.Join(lines, "\n") + "\n"
 }
 
 // drawLab draws a lab: a setup, then commands by the weights of a theme.
-func drawLab(t *rapid.T) []string {
+func drawLab(t *rapid.T, themes []theme) []string {
 	w := &world{t: t, nets: []string{""}}
 	w.devs = append(w.devs, &device{name: "lo", kind: "lo"})
-	theme := one(w, append(slices.Clip(themes), themes6...)...)
+	theme := one(w, themes...)
 	theme.setup(w)
 	bag := theme.bag()
 	for range 3 + w.upTo(Longest-3) {

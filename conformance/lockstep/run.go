@@ -22,6 +22,7 @@ type Options struct {
 	Place nsmodel.Places // where the model's state stands
 	Labs  int            // how many; 0: no bound
 	Boxes int            // sandboxes at once; 0: [Boxes]
+	Six   bool           // labs about IPv6, instead of those about all else
 	Out   string         // where the labs of disagreements go; "": nowhere
 	// Shrink bounds how many runs are spent on making one lab smaller; 0: 250.
 	Shrink int
@@ -167,7 +168,7 @@ func (r *runner) work(ctx context.Context) {
 // judge draws a lab, compares it, and looks into a disagreement.
 func (r *runner) judge(ctx context.Context, seed uint64) error {
 	name := fmt.Sprintf("seed-%d.lab", seed)
-	lines, err := lab.Load(name, Draw(seed))
+	lines, err := lab.Load(name, Draw(seed, r.o.Six))
 	if err != nil {
 		return fmt.Errorf("the generator wrote what is no lab: %w", err)
 	}
