@@ -44,7 +44,6 @@ func fillUnresolved(c ownCall, i int) error {
 	if err != nil && err != syscall.EADDRINUSE {
 		return err
 	}
-	before := c.M.IPv4.Unresolved(c.N)
 	src, dst := [4]byte{10, 9, byte(i >> 8), byte(i)}, [4]byte{239, 9, 9, 9}
 	b := make([]byte, wire.EthernetLen+wire.IPv4Len)
 	mac := wire.MulticastMAC(dst)
@@ -56,7 +55,7 @@ func fillUnresolved(c ownCall, i int) error {
 	copy(p.Bytes(), b)
 	d.Receive(w, p)
 	w.Leave()
-	if c.M.IPv4.Unresolved(c.N) == before {
+	if !c.M.IPv4.Unresolved(c.N, src, dst) {
 		return fmt.Errorf("flow %d: %w", i, syscall.ENOBUFS)
 	}
 	return nil

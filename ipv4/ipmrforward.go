@@ -223,6 +223,9 @@ func (s *Inet) resolve(w *core.Worker, r *mrouter, c *mfc) {
 	}
 }
 
-// Unresolved returns of how many flows n has asked its daemon, and waits for its
-// word. Linux: cache_resolve_queue_len.
-func (s *Inet) Unresolved(n *netns.Net) int { return s.mr.waiting.Len(n) }
+// Unresolved reports whether n has asked its daemon of the flow from origin to
+// group, and waits for its word.
+func (s *Inet) Unresolved(n *netns.Net, origin, group [4]byte) bool {
+	_, ok := s.mr.waiting.Get(n, mfcKey{origin, group})
+	return ok
+}
