@@ -36,7 +36,7 @@ func moves() []Mutant {
 			Edits: []Edit{{"core/link/veth.go", "peer, err := s.Register(in, spec(k, far, b))", "peer, err := s.Register(n, spec(k, far, b))"}}},
 		{Name: "a NIC ends with its namespace", Kind: Move, Precedent: "C50 can: dev: move device back to init netns on owning netns delete, 2021",
 			Edits: []Edit{{"core/register.go", "\t\tif d.real && d.Net() == n {\n", "\t\tif d.real && d.Net() == n && d.driver == nil {\n"}}},
-		{Name: "a NIC that comes home takes a name that is taken", Kind: Move, Precedent: "of the kind of C50: default_device_exit_net does not look for the name",
+		{Name: "a NIC that comes home takes a name that is taken", Kind: Move, Rare: "two NICs of one name must have been handed out", Precedent: "of the kind of C50: default_device_exit_net does not look for the name",
 			Edits: []Edit{{"core/register.go", "\t\tname = fmt.Sprintf(\"dev%d\", index)\n", "\t\tname = d.Name()\n"}, {"core/register.go", "\t\tname = \"dev%d\"\n", "\t\tname = d.Name()\n"}}},
 		{Name: "what is captured by name is another's device", Kind: Move, Precedent: "of the kind of C66: user space keeps what has moved",
 			Edits: []Edit{{"host/capture.go", "k := captureKey{n.ID(), p.Dev}\n\th.mu.Lock()\n\tdefer", "k := captureKey{0, p.Dev}\n\th.mu.Lock()\n\tdefer"}}},

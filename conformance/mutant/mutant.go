@@ -48,6 +48,8 @@ type Mutant struct {
 	// or "replicated", and Why the reason; "mixed" if either placement alone is
 	// consistent, and only the comparison of both shows it. Else "".
 	Only, Why string
+	// Rare says why a first round seldom finds it, of one that Half passes over.
+	Rare string
 }
 
 // Catalogue returns all mutants that are to be found.
@@ -56,11 +58,11 @@ func Catalogue() []Mutant {
 }
 
 // Half returns every second of each kind, the first of each among them: what can be
-// planted in some minutes.
+// planted in some minutes. Those that are rarely found it leaves to a longer look.
 func Half(ms []Mutant) (some []Mutant) {
 	seen := map[Kind]int{}
 	for _, m := range ms {
-		if seen[m.Kind]++; seen[m.Kind]%2 == 1 {
+		if seen[m.Kind]++; seen[m.Kind]%2 == 1 && m.Rare == "" {
 			some = append(some, m)
 		}
 	}
