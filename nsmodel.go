@@ -56,8 +56,8 @@ type Config struct {
 	DevconfInheritInitNet int
 	// IPv6 lets devices speak IPv6 from the start. Without it each namespace begins
 	// as Linux's do with the module parameter ipv6.disable_ipv6=1: it is there,
-	// and net.ipv6.conf.all.disable_ipv6=0 turns it on. It will be Linux's default
-	// when the port is complete.
+	// and net.ipv6.conf.all.disable_ipv6=0 turns it on; docs/decisions/0007 says
+	// why.
 	IPv6 bool
 	// HostLimits makes the limits on neighbours and on fragments count all
 	// namespaces together, as Linux's once did: what one fills is full for all. It

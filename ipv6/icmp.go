@@ -36,7 +36,7 @@ func (s *Inet) icmpReceive(w *core.Worker, p *core.Packet, ip wire.IPv6) {
 			s.icmpError(w, p, ip, m)
 			return
 		}
-		w.Deliver(p) // of no use to anybody; routers' words are not modelled yet
+		w.Deliver(p) // of no use to anybody here
 	}
 }
 
