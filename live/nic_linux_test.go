@@ -120,17 +120,42 @@ func (c *cable) echoesAt(a netip.AddrPort) {
 	}()
 }
 
-// ask sends size bytes from the far end to a, and reports whether they come back.
+// ask sends size bytes from the far end to a, and waits until they come back.
+// An answer that an earlier asker gave up can still come, late, to whoever has
+// its port by then: a payload is one of ours when it is what its size says.
 func (c *cable) ask(a string, size int, wait time.Duration) error {
+	conn, err := linux.DialUDP(c.ns, netip.MustParseAddrPort(a))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(wait)); err != nil {
+		return err
+	}
+	if _, err := conn.Write(payload(size)); err != nil {
+		return err
+	}
+	for b := make([]byte, 65536); ; {
+		k, err := conn.Read(b)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(b[:k], payload(k)) {
+			c.w.t.Errorf("%d bytes to %s came back as %d others", size, a, k)
+		}
+		if k == size {
+			return nil
+		}
+	}
+}
+
+// payload is what an asker sends when it sends size bytes.
+func payload(size int) []byte {
 	b := make([]byte, size)
 	for i := range b {
 		b[i] = byte(i*i + size)
 	}
-	got, err := linux.Ask(c.ns, netip.MustParseAddrPort(a), string(b), wait)
-	if err == nil && got != string(b) {
-		c.w.t.Errorf("%d bytes to %s came back as %d others", size, a, len(got))
-	}
-	return err
+	return b
 }
 
 // answers asks until there is an answer.
