@@ -58,7 +58,7 @@ func others() *Experiment {
 				return err
 			}
 			arms = nil
-			for _, n := range crowds(r) {
+			for _, n := range r.roomy("sockets", crowds(r), 3*socketBytes) {
 				for _, series := range []string{fixed, Tagged, Replicated} {
 					arms = append(arms, Arm{Key{receive, Model, series, float64(n)}, func() (*Stand, error) { return othersReceive(r, series, n) }})
 				}
@@ -94,6 +94,9 @@ func others() *Experiment {
 		},
 	}
 }
+
+// socketBytes is what a UDP socket of the model takes.
+const socketBytes = 1e3
 
 // thin leaves out of a quick run what lies between 0 and a hundred: nobody
 // expects anything there.
