@@ -93,4 +93,3 @@ func TestRoutesOfManyDevices(t *testing.T) {
 		})
 	}
 }
-
