@@ -133,10 +133,13 @@ func (n *node) splice(s uint, b brief) {
 	for i := s + 1; i < uint(len(n.from)); i++ {
 		n.from[i] += uint16(len(b)) - (hi - lo)
 	}
-	n.marks, n.leaf = marks, n.leaf&^(1<<s)
+	i := rank(n.leaf, s)
 	if len(b) > 0 {
-		n.leaf |= 1 << s
+		n.sieve, n.leaf = put(n.sieve, i, b.sieve(n.pos), lo < hi), n.leaf|1<<s
+	} else {
+		n.sieve, n.leaf = cut(n.sieve, i), n.leaf&^(1<<s)
 	}
+	n.marks = marks
 }
 
 // editFew edits the few below slot s into m, which has none from there on, and
@@ -172,6 +175,7 @@ func (n *node) append(s uint, b brief) {
 		n.from[i] = uint16(len(n.marks))
 	}
 	n.marks, n.leaf, n.n = append(n.marks, b...), n.leaf|1<<s, n.n+int32(len(b))
+	n.sieve = append(n.sieve, b.sieve(n.pos))
 }
 
 // end closes what was hung.
@@ -180,4 +184,5 @@ func (n *node) end() {
 		n.from[i] = uint16(len(n.marks))
 	}
 	n.at, n.few, n.marks, n.kids = slices.Clip(n.at), slices.Clip(n.few), slices.Clip(n.marks), slices.Clip(n.kids)
+	n.sieve = slices.Clip(n.sieve)
 }

@@ -17,7 +17,8 @@ import (
 // brief where that will do, or a node. The bitmaps are the index of dense slices;
 // but the briefs of all slots are one slice, in the order of the slots, since what
 // a lookup in a large table waits for is memory: once for the node and once for
-// its mark.
+// its mark. An address of no mark does not wait for those: the slot's sieve holds
+// it back. What such a lookup touches stands first.
 //
 // Linux: struct key_vector, net/ipv4/fib_trie.c, which is a binary trie with
 // levels merged where they are full; this is the tree bitmap of Eatherton,
@@ -31,11 +32,12 @@ type node struct {
 	n     int32 // prefixes here and below
 	pos   uint8
 
-	marks brief // slot s has those from[s] to from[s+1]
-	from  [1<<stride + 1]uint16
-	kids  []*node  // by fork
-	few   []few    // by wide
+	sieve []sieve  // by leaf
 	at    []*alias // by inner
+	kids  []*node  // by fork
+	marks brief    // slot s has those from[s] to from[s+1]
+	from  [1<<stride + 1]uint16
+	few   []few // by wide
 
 	hint hint // of all prefixes here and below
 }
@@ -70,6 +72,9 @@ func (n *node) lookup(k key) (*alias, uint8) {
 			continue
 		}
 		if n.leaf>>s&1 != 0 {
+			if !n.sieve[rank(n.leaf, s)].passes(k.hi, n.pos) {
+				break
+			}
 			if m := n.brief(s).lookup(k.hi); m != nil {
 				return m.chain, m.plen()
 			}
@@ -101,6 +106,9 @@ func (n *node) below(k key, most uint8) (*alias, uint8) {
 			continue
 		}
 		if n.leaf>>s&1 != 0 {
+			if !n.sieve[rank(n.leaf, s)].passes(k.hi, n.pos) {
+				break
+			}
 			if m := n.brief(s).below(k.hi, most); m != nil {
 				return m.chain, m.plen()
 			}

@@ -210,12 +210,15 @@ func same(t *rapid.T, tr *trie, list listFIB) {
 	}
 }
 
-// shape returns the bitmaps of a trie in order.
+// shape returns the bitmaps and sieves of a trie in order.
 func shape(n *node) (s []uint64) {
 	if n == nil {
 		return nil
 	}
 	s = append(s, uint64(n.pos), uint64(n.n), n.inner, n.leaf, n.wide, n.fork)
+	for _, v := range n.sieve {
+		s = append(s, uint64(v))
+	}
 	for _, k := range n.kids {
 		s = append(s, shape(k)...)
 	}
@@ -284,6 +287,26 @@ func (t *trie) root0() *node {
 		return nil
 	}
 	return t.root
+}
+
+// TestSieve checks that a sieve lets through just what may be covered, where the
+// bits that it looks at end among those of the address and where they end behind.
+func TestSieve(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for pos := uint8(0); pos+stride <= briefMax; pos += stride {
+		for range 200 {
+			plen := pos + stride + uint8(rng.IntN(int(briefMax-pos-stride)+1))
+			k := mask(key{hi: rng.Uint64()}, plen)
+			v := few{{k, new(alias), plen}}.brief().sieve(pos)
+			for s := range uint(1 << stride) {
+				begin := k.child(pos+stride, s)
+				shared := min(plen, pos+2*stride)
+				if got, want := v.passes(begin.hi|rng.Uint64()>>(pos+2*stride), pos), begin.agree(k, shared); got != want {
+					t.Fatalf("%v/%d below %d: value %d passes: %v", k, plen, pos, s, got)
+				}
+			}
+		}
+	}
 }
 
 func TestKeySlot(t *testing.T) {

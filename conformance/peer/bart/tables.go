@@ -25,7 +25,7 @@ type table interface {
 type maker struct {
 	name    string
 	make    func() table
-	another func(others []table) table // one of many, which ours has in one System
+	another func(others []table) table // one of many, which ours has in one System; nil: like another sort's
 	empty   bool                       // an empty one counts as well
 }
 
@@ -43,6 +43,7 @@ func makers(family fib.Family) []maker {
 			}
 			return others[0].(*ours).another()
 		}, false},
+		{"nsmodel bare", func() table { return bare{newOurs(family)} }, nil, false},
 	}
 }
 
@@ -189,4 +190,23 @@ func (t *ours) hop(a netip.Addr) int32 {
 		return 0
 	}
 	return res.Hop.IfIndex
+}
+
+// bare is our table without what Lookup asks besides: rules, scope, type, the state
+// of the next hop. That is all that bart does.
+type bare struct{ *ours }
+
+func (t bare) lookups(keys []netip.Addr) {
+	for _, a := range keys {
+		if h := t.fib.Match(t.n, fib.TableMain, a); h != nil {
+			sum += h.IfIndex
+		}
+	}
+}
+
+func (t bare) hop(a netip.Addr) int32 {
+	if h := t.fib.Match(t.n, fib.TableMain, a); h != nil {
+		return h.IfIndex
+	}
+	return 0
 }
