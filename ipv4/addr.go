@@ -5,8 +5,6 @@ import (
 	"slices"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"nsmodel/core"
 	"nsmodel/core/netlink"
 	"nsmodel/fib"
@@ -14,8 +12,8 @@ import (
 )
 
 // AddAddr gives d the address a, of which Local and Prefix's length count, Peer
-// if it is valid, Broadcast, Label, Scope, Metric, Proto and Flags; under rtnl.
-// It is secondary if a primary address of the same subnet is there already.
+// if it is valid, Broadcast, Label, Scope, Metric, Proto, Flags and the lifetimes
+// (0: without end); under rtnl. It is secondary if a primary address of the same subnet is there already.
 //
 // Errors, with Linux's sentence where it has one: EINVAL for what is no IPv4
 // prefix or a scope that differs from the primary's; EEXIST for an address and
@@ -26,10 +24,11 @@ func (s *Inet) AddAddr(d *core.Device, a Addr) error {
 	if dev == nil {
 		return syscall.ENOBUFS
 	}
-	own, err := newAddr(d, a)
+	own, err := s.newAddr(d, a)
 	if err != nil {
 		return err
 	}
+	defer s.lock(d.Net()).Unlock()
 	dev.setAll()
 	if dev.match(own) >= 0 {
 		return netlink.Extack(syscall.EEXIST, "ipv4: Address already assigned")
@@ -38,7 +37,7 @@ func (s *Inet) AddAddr(d *core.Device, a Addr) error {
 }
 
 // newAddr fills in what follows from the rest.
-func newAddr(d *core.Device, a Addr) (*Addr, error) {
+func (s *Inet) newAddr(d *core.Device, a Addr) (*Addr, error) {
 	if !a.Local.Is4() {
 		return nil, netlink.Extack(syscall.EINVAL, "ipv4: Local address is not supplied")
 	}
@@ -57,7 +56,10 @@ func newAddr(d *core.Device, a Addr) (*Addr, error) {
 	}
 	a.Dev = d
 	a.Prefix = netip.PrefixFrom(a.Peer, bits).Masked()
-	a.Flags = a.Flags&^flagSecondary | unix.IFA_F_PERMANENT
+	a.Flags &^= flagSecondary
+	if a.setLifetime(a.Valid, a.Preferred, s.Core.Sys.Now()); a.limited() {
+		s.ownLifetimes(d.Net())
+	}
 	return &a, nil
 }
 
@@ -100,6 +102,7 @@ func (s *Inet) insertAddr(dev *device, a *Addr) error {
 	next := make([]*Addr, 0, len(list)+1)
 	next = append(append(append(next, list[:at]...), a), list[at:]...)
 	dev.publish(next)
+	s.lifeAhead(a)
 	s.tellAddr(netlink.New, a)
 	s.addrUp(dev, a)
 	return nil
@@ -148,6 +151,7 @@ func (s *Inet) DelAddr(d *core.Device, g Gone) error {
 	if dev == nil {
 		return netlink.Extack(syscall.ENODEV, "ipv4: Device not found")
 	}
+	defer s.lock(d.Net()).Unlock()
 	for i, a := range dev.Addrs() {
 		if g.Local.IsValid() && g.Local != a.Local || g.Label != "" && g.Label != a.Label {
 			continue

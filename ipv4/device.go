@@ -3,6 +3,7 @@ package ipv4
 import (
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"nsmodel/core"
 	"nsmodel/fib"
@@ -95,6 +96,11 @@ type Addr struct {
 	Metric    uint32 // of the prefix route. Linux: ifa_rt_priority
 	Scope     fib.Scope
 	Proto     uint8 // IFA_PROTO
+
+	// Lifetimes, counted from since; netlink.Forever for those that do not end.
+	Valid, Preferred time.Duration
+
+	since time.Duration
 }
 
 // Secondary reports whether another address of the same subnet came first.

@@ -16,9 +16,9 @@ import (
 // minMTU is the least MTU by which IPv4 works (RFC 791 section 3.2).
 const minMTU = 68
 
-// event is told of what happens to devices; under rtnl. Linux: inetdev_event,
-// then fib_netdev_event, with arp_netdev_event's part.
-func (s *Inet) event(e core.Event, d *core.Device) {
+// happened does what follows from an event; under the Net's lock. Linux:
+// inetdev_event, then fib_netdev_event, with arp_netdev_event's part.
+func (s *Inet) happened(e core.Event, d *core.Device) {
 	dev := s.devs.Of(d)
 	if dev == nil {
 		if e == core.EventRegister || e == core.EventMTU && d.MTU() >= minMTU && d.Listed() {

@@ -59,6 +59,7 @@ type Inet struct {
 	addrs *netns.Table[[4]byte, []*Addr] // who has an address; the lists are immutable. Linux: inet_addr_lst
 	path  pathState                      // of the packet's way
 	mr    mroutes                        // multicast routing
+	lives *netns.Cell[lifetimes]         // of addresses
 
 	// shared by all who have not written: compiled-in values, constant
 	both  *devConf
@@ -99,6 +100,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 		}
 	}
 	in.conf = netns.NewCell(s.Sys, "ipv4-sysctl", c.Sysctls, newConf)
+	in.lives = netns.NewCell(s.Sys, "ipv4-lifetimes", netns.Replicated, newLifetimes)
 	in.addrs = netns.NewTable[[4]byte, []*Addr](s.Sys, "ipv4-addr", c.Addrs, netns.Keyed[[4]byte]())
 	in.FIB = fib.New(s.Sys, fib.Config{
 		Family: fib.IPv4, FIB: c.FIB, Rules: c.Rules,

@@ -44,8 +44,7 @@ func (s *Inet) initNetlink() error {
 }
 
 // doNewAddr is RTM_NEWADDR. An address that is there is changed if Replace says
-// so. Lifetimes are not modelled: only Forever is taken.
-// Linux: inet_rtm_newaddr.
+// so. Linux: inet_rtm_newaddr.
 func (s *Inet) doNewAddr(n *netns.Net, req *netlink.Request) ([]netlink.Message, error) {
 	m := req.Msg.(*netlink.Addr)
 	if m.Prefix < 0 || m.Prefix > 32 {
@@ -61,38 +60,46 @@ func (s *Inet) doNewAddr(n *netns.Net, req *netlink.Request) ([]netlink.Message,
 	if d == nil {
 		return nil, netlink.Extack(syscall.ENODEV, "ipv4: Device not found")
 	}
-	if m.Has&netlink.AddrCacheInfo != 0 && (m.Valid != netlink.Forever || m.Preferred != netlink.Forever) {
-		return nil, netlink.Extack(syscall.EOPNOTSUPP, "ipv4: Lifetimes of addresses are not modelled")
+	valid, preferred := netlink.Forever, netlink.Forever
+	if m.Has&netlink.AddrCacheInfo != 0 {
+		valid, preferred = m.Valid, m.Preferred
+	}
+	if err := checkLifetime(valid, preferred); err != nil {
+		return nil, err
 	}
 	peer := m.Peer
 	if !peer.IsValid() {
 		peer = m.Local
 	}
 	a := Addr{Local: m.Local, Peer: peer, Prefix: netip.PrefixFrom(peer, m.Prefix), Broadcast: m.Broadcast, Label: m.Label,
-		Flags: m.Flags, Metric: m.Metric, Scope: fib.Scope(m.Scope), Proto: m.Proto}
+		Flags: m.Flags, Metric: m.Metric, Scope: fib.Scope(m.Scope), Proto: m.Proto, Valid: valid, Preferred: preferred}
 	if dev := s.devs.Of(d); dev != nil && req.Flags&netlink.Replace != 0 && req.Flags&netlink.Excl == 0 {
-		own, err := newAddr(d, a)
+		own, err := s.newAddr(d, a)
 		if err != nil {
 			return nil, err
 		}
-		if i := dev.match(own); i >= 0 {
-			s.changeAddr(dev, i, own)
+		if s.changeAddr(dev, own) {
 			return nil, nil
 		}
 	}
 	return nil, s.AddAddr(d, a)
 }
 
-// changeAddr gives the address in place i the metric and the maker of own.
-// Linux: inet_rtm_newaddr with NLM_F_REPLACE, fib_modify_prefix_metric.
-func (s *Inet) changeAddr(dev *device, i int, own *Addr) {
+// changeAddr gives the address that is own the metric, the maker and the lifetimes
+// of own; false if it is not there. Linux: inet_rtm_newaddr with NLM_F_REPLACE,
+// fib_modify_prefix_metric.
+func (s *Inet) changeAddr(dev *device, own *Addr) bool {
+	defer s.lock(dev.dev.Net()).Unlock()
+	i := dev.match(own)
+	if i < 0 {
+		return false
+	}
 	old := dev.Addrs()[i]
 	next := *old
 	next.Metric, next.Proto = own.Metric, own.Proto
-	list := slices.Clone(dev.Addrs())
-	list[i] = &next
-	s.swap(old, &next)
-	dev.publish(list)
+	next.setLifetime(own.Valid, own.Preferred, own.since)
+	s.putAddr(dev, i, &next)
+	s.lifeAhead(&next)
 	if next.Metric != old.Metric && dev.dev.Up() && !next.Secondary() && next.hasSubnet() && next.Flags&unix.IFA_F_NOPREFIXROUTE == 0 {
 		s.kernelRoute(dev, dev.subnetType(), next.Prefix, &next, next.Metric)
 		r := kernelRoute(dev, dev.subnetType(), next.Prefix, &next)
@@ -100,6 +107,7 @@ func (s *Inet) changeAddr(dev *device, i int, own *Addr) {
 		_ = s.FIB.Delete(dev.dev.Net(), r)
 	}
 	s.tellAddr(netlink.New, &next)
+	return true
 }
 
 // doDelAddr is RTM_DELADDR. Without Peer and a prefix length any prefix will do,
@@ -134,7 +142,7 @@ func (s *Inet) doDumpAddr(n *netns.Net, req *netlink.Request) (all []netlink.Mes
 			continue
 		}
 		for _, a := range s.Addrs(d) {
-			all = append(all, addrMessage(a))
+			all = append(all, s.addrMessage(a))
 		}
 	}
 	return all, nil
@@ -180,11 +188,13 @@ func (s *Inet) doNewRoute(n *netns.Net, req *netlink.Request) ([]netlink.Message
 			how |= to
 		}
 	}
+	defer s.lock(n).Unlock()
 	return nil, extack(s.FIB.Add(n, s.routeOf(n, m), how))
 }
 
 // doDelRoute is RTM_DELROUTE. Linux: inet_rtm_delroute.
 func (s *Inet) doDelRoute(n *netns.Net, req *netlink.Request) ([]netlink.Message, error) {
+	defer s.lock(n).Unlock()
 	return nil, extack(s.FIB.Delete(n, s.routeOf(n, req.Msg.(*netlink.Route))))
 }
 

@@ -59,6 +59,7 @@ func (s *Inet) doNewRule(n *netns.Net, req *netlink.Request) ([]netlink.Message,
 	if err != nil {
 		return nil, err
 	}
+	defer s.lock(n).Unlock()
 	return nil, extack(s.FIB.AddRule(n, r))
 }
 
@@ -70,6 +71,7 @@ func (s *Inet) doDelRule(n *netns.Net, req *netlink.Request) ([]netlink.Message,
 	if err != nil {
 		return nil, err
 	}
+	defer s.lock(n).Unlock()
 	return nil, extack(s.FIB.DeleteRule(n, r))
 }
 

@@ -16,7 +16,7 @@ import (
 func (s *Inet) tellAddr(op netlink.Op, a *Addr) {
 	n := a.Dev.Net()
 	if s.Netlink.Listening(n, netlink.GroupIPv4IfAddr) {
-		s.Netlink.Publish(n, netlink.GroupIPv4IfAddr, op, addrMessage(a))
+		s.Netlink.Publish(n, netlink.GroupIPv4IfAddr, op, s.addrMessage(a))
 	}
 }
 
@@ -48,7 +48,6 @@ func (s *Inet) tellRule(n *netns.Net, op fib.Op, r fib.Rule) {
 	s.Netlink.Publish(n, netlink.GroupIPv4Rule, what, ruleMessage(&r))
 }
 
-// addrMessage returns an address as RTM_NEWADDR has it. Linux: inet_fill_ifaddr.
 // peerTold is the peer as it is told: 0.0.0.0 is no attribute.
 // Linux: inet_fill_ifaddr.
 func (a *Addr) peerTold() netip.Addr {
@@ -58,11 +57,12 @@ func (a *Addr) peerTold() netip.Addr {
 	return a.Peer
 }
 
-func addrMessage(a *Addr) *netlink.Addr {
-	m := &netlink.Addr{Family: unix.AF_INET, Prefix: a.Prefix.Bits(), Scope: uint8(a.Scope), Flags: a.Flags, Index: a.Dev.Index(),
+// addrMessage returns an address as RTM_NEWADDR has it. Linux: inet_fill_ifaddr.
+func (s *Inet) addrMessage(a *Addr) *netlink.Addr {
+	valid, preferred := a.left(s.Core.Sys.Now())
+	return &netlink.Addr{Family: unix.AF_INET, Prefix: a.Prefix.Bits(), Scope: uint8(a.Scope), Flags: a.Flags, Index: a.Dev.Index(),
 		Local: a.Local, Peer: a.peerTold(), Broadcast: a.Broadcast, Label: a.Label, Proto: a.Proto, Metric: a.Metric,
-		Has: netlink.AddrCacheInfo, Valid: netlink.Forever, Preferred: netlink.Forever}
-	return m
+		Has: netlink.AddrCacheInfo, Valid: valid, Preferred: preferred}
 }
 
 // routeMessage returns a route as RTM_NEWROUTE has it. Linux: fib_dump_info.

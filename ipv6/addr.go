@@ -67,7 +67,13 @@ func (s *Inet) AddAddr(d *core.Device, a Addr) error {
 			s.addMulticastRoute(dev) // with the first address, if not with the carrier. Linux: addrconf_add_dev
 		}
 	}
-	return s.insertAddr(dev, &a, insertUser)
+	if err := s.insertAddr(dev, &a, insertUser); err != nil {
+		return err
+	}
+	if a.Flags&unix.IFA_F_MANAGETEMPADDR != 0 {
+		s.manageTemporary(dev, &a, a.Valid, a.Preferred, true)
+	}
+	return nil
 }
 
 // insertAddr puts a where it belongs in dev's list, makes its routes and begins
@@ -158,7 +164,8 @@ func (s *Inet) DelAddr(d *core.Device, g Gone) error {
 	defer mu.Unlock()
 	for _, a := range dev.Addrs() {
 		if a.Local == g.Local && a.Bits == g.Bits {
-			s.removeAddr(dev, a)
+			s.disown(dev, a)
+			s.removeAddr(dev, s.addrAt(d, a.Local))
 			return nil
 		}
 	}

@@ -114,6 +114,13 @@ const (
 	confRtrSolicitDelay
 	confRtrSolicitInterval
 	confRtrSolicitMaxInterval
+	confUseTempAddr
+	confTempValidLft
+	confTempPreferredLft
+	confRegenMaxRetry
+	confRegenMinAdvance
+	confMaxDesyncFactor
+	confKeepAddrOnDown
 	numConf
 )
 
@@ -126,6 +133,7 @@ var confNames = [numConf]string{
 	"accept_ra_min_lft", "accept_ra_from_local", "accept_ra_rt_info_min_plen", "accept_ra_rt_info_max_plen", "ra_defrtr_metric",
 	"ra_honor_pio_life", "autoconf", "max_addresses", "optimistic_dad", "use_optimistic", "router_solicitations",
 	"router_solicitation_delay", "router_solicitation_interval", "router_solicitation_max_interval",
+	"use_tempaddr", "temp_valid_lft", "temp_prefered_lft", "regen_max_retry", "regen_min_advance", "max_desync_factor", "keep_addr_on_down",
 }
 
 // A devConf are the tunables of one device, or of all, or of devices to come.
@@ -144,7 +152,8 @@ func builtins(enabled bool) (all, dflt *devConf) {
 		confMLDv1Interval: 10000, confMLDv2Interval: 1000,
 		confAcceptRA: 1, confAcceptRADefRtr: 1, confAcceptRAPinfo: 1, confAcceptRAMTU: 1, confAcceptRARtrPref: 1,
 		confAcceptRAMinHopLimit: 1, confRADefRtrMetric: 1024, confAutoconf: 1, confMaxAddresses: 16,
-		confRtrSolicits: -1, confRtrSolicitDelay: 1, confRtrSolicitInterval: 4, confRtrSolicitMaxInterval: 3600}}
+		confRtrSolicits: -1, confRtrSolicitDelay: 1, confRtrSolicitInterval: 4, confRtrSolicitMaxInterval: 3600,
+		confTempValidLft: 7 * 86400, confTempPreferredLft: 86400, confRegenMaxRetry: 3, confRegenMinAdvance: 2, confMaxDesyncFactor: 600}}
 	if !enabled {
 		all.v[confDisable] = 1
 	}

@@ -35,7 +35,7 @@ func (s *Inet) startDAD(dev *device, a *Addr) {
 		return // is under way, or has failed or ended
 	case !s.mustAsk(dev, a):
 		next := *a
-		next.Flags &^= unix.IFA_F_TENTATIVE | unix.IFA_F_OPTIMISTIC
+		next.Flags &^= unix.IFA_F_TENTATIVE | unix.IFA_F_OPTIMISTIC | unix.IFA_F_DADFAILED
 		next.asked = true
 		s.replace(dev, a, &next)
 		s.addrDone(dev, &next)
@@ -101,7 +101,7 @@ func (s *Inet) askAgain(w *dad, now time.Duration) {
 	if w.left == 0 {
 		w.over = true
 		next := *a
-		next.Flags &^= unix.IFA_F_TENTATIVE | unix.IFA_F_OPTIMISTIC
+		next.Flags &^= unix.IFA_F_TENTATIVE | unix.IFA_F_OPTIMISTIC | unix.IFA_F_DADFAILED
 		s.replace(w.dev, a, &next)
 		s.addrDone(w.dev, &next)
 		mu.Unlock()
@@ -129,6 +129,9 @@ func (s *Inet) addrDone(dev *device, a *Addr) {
 		s.sendUnsolicited(w, dev, a.Local)
 	}
 	s.startSolicit(dev, a)
+	if a.Temporary() {
+		s.lifeAhead(a)
+	}
 }
 
 // collide gives an address up that another station has: it stays, marked, for
@@ -136,12 +139,22 @@ func (s *Inet) addrDone(dev *device, a *Addr) {
 // secret is made once more (RFC 7217 section 6). Linux: addrconf_dad_failure,
 // addrconf_dad_stop.
 func (s *Inet) collide(dev *device, addr netip.Addr) {
+	if s.collided(dev, addr) {
+		s.deviceDown(dev, false)
+	}
+}
+
+// collided is collide, and reports whether the device must not speak IPv6 any more.
+func (s *Inet) collided(dev *device, addr netip.Addr) (off bool) {
 	n := dev.dev.Net()
 	mu := s.lock(n)
 	defer mu.Unlock()
 	a := s.addrAt(dev.dev, addr)
-	if a == nil || !a.Tentative() || a.Flags&unix.IFA_F_DADFAILED != 0 {
+	if a == nil || !a.Tentative() || a.Flags&unix.IFA_F_DADFAILED != 0 && (a.dad == nil || a.dad.over) {
 		return
+	}
+	if off = s.shutsOff(dev, a); off {
+		dev.own.Store(dev.own.Load().with(confDisable, 1))
 	}
 	a.stopDAD()
 	if a.Flags&unix.IFA_F_STABLE_PRIVACY != 0 && a.tries < int(s.conf.Of(n).IDGenRetries.Load()) {
@@ -153,14 +166,18 @@ func (s *Inet) collide(dev *device, addr netip.Addr) {
 		}
 	}
 	if a.Flags&unix.IFA_F_PERMANENT == 0 {
+		if pub := s.addrAt(dev.dev, a.public); a.Temporary() && pub != nil {
+			s.makeTemporary(dev, pub)
+		}
 		s.removeAddr(dev, a)
-		return
+		return off
 	}
 	next := *a
 	next.Flags = next.Flags&^unix.IFA_F_OPTIMISTIC | unix.IFA_F_DADFAILED
 	next.asked = true
 	s.replace(dev, a, &next)
 	s.tellAddr(netlink.New, &next)
+	return off
 }
 
 func solicitedNode(a netip.Addr) [16]byte { return wire.SolicitedNode(a.As16()) }

@@ -25,8 +25,10 @@ type device struct {
 
 	mc mcast // groups
 	// under the Net's lock
-	rs       *solicitor // nil: never has anybody been asked for routers
-	parmsSet uint32     // which of net.ipv6.neigh.DEV.* were written
+	rs       *solicitor    // nil: never has anybody been asked for routers
+	desync   time.Duration // what temporary addresses are preferred for less. Linux: desync_factor
+	desynced bool          // that was drawn
+	parmsSet uint32        // which of net.ipv6.neigh.DEV.* were written
 }
 
 // Addrs returns the device's addresses; not to be written.
@@ -68,6 +70,13 @@ type Addr struct {
 	tries int  // how many stable-privacy addresses others had before. Linux: stable_privacy_retry
 	asked bool // whether others have it: that has begun, or need not. See startDAD
 	dad   *dad // nil where nobody is asked
+	kept  bool // the device is down, and the address has stayed
+
+	// Of a temporary address: beside which it stands (Linux: ifpub) and since when
+	// (cstamp); regens counts its heirs, of the other the temporary ones tried.
+	public netip.Addr
+	made   time.Duration
+	regens int
 }
 
 // Tentative reports whether it is not known yet that nobody else has the

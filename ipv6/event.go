@@ -41,7 +41,7 @@ func (s *Inet) event(e core.Event, d *core.Device) {
 			}
 		}
 	case core.EventDown:
-		s.deviceDown(dev)
+		s.deviceDown(dev, s.keeps(dev))
 	case core.EventMTU:
 		if d.MTU() < minMTU {
 			s.detach(dev)
@@ -73,6 +73,12 @@ func (s *Inet) attach(d *core.Device) *device {
 		c := *own
 		c.v[confMTU] = int32(d.MTU())
 		own = &c
+	}
+	if d.Flags()&(core.FlagLoopback|core.FlagNoARP) != 0 {
+		if own == s.usual[65536] {
+			own = s.lo
+		}
+		own = own.with(confUseTempAddr, -1)
 	}
 	if own.secret != nil {
 		own = own.with(confAddrGenMode, genStable)
@@ -114,7 +120,7 @@ func (s *Inet) detach(dev *device) {
 	d := dev.dev
 	n := d.Net()
 	s.mrouteGone(dev)
-	s.deviceDown(dev)
+	s.deviceDown(dev, false)
 	s.devs.Set(d, nil)
 	s.groupsEnd(dev)
 	if !n.Alive() {
@@ -159,6 +165,7 @@ func (s *Inet) deviceUp(dev *device) {
 			s.addLinkLocal(dev)
 		}
 	}
+	s.wakeKept(dev)
 	for _, a := range dev.Addrs() {
 		s.startDAD(dev, a)
 	}
@@ -183,8 +190,8 @@ func (s *Inet) addLinkLocal(dev *device) {
 }
 
 // deviceDown takes a device's addresses, routes and neighbours away: it went
-// down, or IPv6 was disabled there. Linux: addrconf_ifdown.
-func (s *Inet) deviceDown(dev *device) {
+// down, and may keep some, or IPv6 was disabled there. Linux: addrconf_ifdown.
+func (s *Inet) deviceDown(dev *device, keep bool) {
 	d := dev.dev
 	n := d.Net()
 	dev.ready.Store(false)
@@ -194,9 +201,7 @@ func (s *Inet) deviceDown(dev *device) {
 	}
 	mu := s.lock(n)
 	dev.stopSolicit()
-	for list := dev.Addrs(); len(list) > 0; list = dev.Addrs() {
-		s.removeAddr(dev, list[0])
-	}
+	s.dropAddrs(dev, keep)
 	s.groupsDown(dev)
 	s.FIB.DeviceDown(n, d)
 	mu.Unlock()

@@ -79,6 +79,7 @@ type Inet struct {
 
 	// what Nets begin with; constant
 	all, dflt *devConf
+	lo        *devConf         // dflt for loopback
 	usual     map[int]*devConf // dflt for a device of that MTU
 	parms     core.NeighParms
 }
@@ -115,6 +116,7 @@ func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlin
 		c.v[confMTU] = int32(mtu)
 		in.usual[mtu] = &c
 	}
+	in.lo = in.usual[65536].with(confUseTempAddr, -1)
 	for _, p := range []*netns.Placement{&c.Addrs, &c.FIB, &c.Rules, &c.Sysctls, &c.Frags, &c.Exceptions, &c.Mroutes} {
 		if *p == netns.Default {
 			*p = netns.Replicated

@@ -92,7 +92,7 @@ func (a *Addr) nextChange() time.Duration {
 // lifeAhead has the timer fire in time for what has just been given an end; under
 // the Net's lock.
 func (s *Inet) lifeAhead(a *Addr) {
-	if at := a.nextChange(); at != netlink.Forever {
+	if at := s.nextChange(s.devs.Of(a.Dev), a); at != netlink.Forever {
 		s.wakeAt(a.Dev.Net(), at)
 	}
 }
@@ -125,6 +125,7 @@ func (s *Inet) checkLives(n *netns.Net, now time.Duration) {
 		if dev == nil {
 			continue
 		}
+		s.regenerate(dev, now)
 		for _, a := range dev.Addrs() {
 			switch end := a.end(); {
 			case end != netlink.Forever && end <= now:
@@ -137,7 +138,7 @@ func (s *Inet) checkLives(n *netns.Net, now time.Duration) {
 				s.tellAddr(netlink.New, &own)
 				a = &own
 			}
-			ahead(a.nextChange())
+			ahead(s.nextChange(dev, a))
 		}
 	}
 	ahead(s.expireRoutes(n, now))
@@ -333,5 +334,10 @@ func (s *Inet) changeAddr(dev *device, a Addr) bool {
 		s.addPrefixRoute(dev, &next)
 	}
 	s.lifeAhead(&next)
+	if was, is := old.Flags&unix.IFA_F_MANAGETEMPADDR != 0, next.Flags&unix.IFA_F_MANAGETEMPADDR != 0; is {
+		s.manageTemporary(dev, &next, next.Valid, next.Preferred, !was)
+	} else if was {
+		s.manageTemporary(dev, &next, 0, 0, false)
+	}
 	return true
 }

@@ -81,8 +81,11 @@ func (s *Inet) autoconf(dev *device, local netip.Addr, flags uint32, valid, pref
 		if preferred == 0 {
 			flags |= unix.IFA_F_DEPRECATED
 		}
-		_ = s.insertAddr(dev, &Addr{Dev: d, Local: local, Bits: 64, Flags: flags, Proto: protoRA, Valid: valid, Preferred: preferred}, insertRouter)
-		return // ENOBUFS: the Net has as many as it may
+		own := &Addr{Dev: d, Local: local, Bits: 64, Flags: flags, Proto: protoRA, Valid: valid, Preferred: preferred}
+		if s.insertAddr(dev, own, insertRouter) == nil { // ENOBUFS: the Net has as many as it may
+			s.manageTemporary(dev, own, valid, preferred, true)
+		}
+		return
 	}
 	stored := netlink.Forever
 	if old.Valid != netlink.Forever {
@@ -108,6 +111,7 @@ func (s *Inet) autoconf(dev *device, local netip.Addr, flags uint32, valid, pref
 		s.tellAddr(netlink.New, &next)
 	}
 	s.lifeAhead(&next)
+	s.manageTemporary(dev, &next, valid, preferred, false)
 }
 
 // optimistic returns the flag of an address that may be used while nobody has

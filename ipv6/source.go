@@ -37,16 +37,17 @@ type score struct {
 	in   *Inet
 }
 
-// The rules of RFC 6724 section 5 that are modelled: 4 (home addresses) and 7
-// (temporary addresses) have nothing to say here.
+// The rules of RFC 6724 section 5 that are modelled: 4 (home addresses) has
+// nothing to say here.
 const (
-	ruleSame   = iota // 1: the destination itself
-	ruleScope         // 2: a scope that will do, as small as can be
-	ruleUsable        // 3: not deprecated
-	ruleOut           // 5: of the device that it leaves by
-	ruleLabel         // 6: of the same label
-	rulePrefix        // 8: the longest prefix in common
-	ruleSure          // Linux's own: not optimistic (RFC 4429)
+	ruleSame      = iota // 1: the destination itself
+	ruleScope            // 2: a scope that will do, as small as can be
+	ruleUsable           // 3: not deprecated
+	ruleOut              // 5: of the device that it leaves by
+	ruleLabel            // 6: of the same label
+	ruleTemporary        // 7: temporary, if its device prefers those, else not
+	rulePrefix           // 8: the longest prefix in common
+	ruleSure             // Linux's own: not optimistic (RFC 4429)
 	numRules
 )
 
@@ -92,6 +93,7 @@ func (g *score) rankOf(a *Addr) (r [numRules]int) {
 	is(ruleUsable, a.Flags&unix.IFA_F_DEPRECATED == 0)
 	is(ruleOut, g.out == nil || a.Dev == g.out)
 	is(ruleLabel, label(a.Local) == label(g.dst))
+	is(ruleTemporary, a.Temporary() == (g.in.devs.Of(a.Dev).own.Load().v[confUseTempAddr] >= 2))
 	is(ruleSure, a.Flags&unix.IFA_F_OPTIMISTIC == 0)
 	r[rulePrefix] = min(commonBits(a.Local, g.dst), a.Bits)
 	return r

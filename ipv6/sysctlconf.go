@@ -131,7 +131,7 @@ func (s *Inet) storeConf(dev *device, k confKey, v int32) {
 		if was && !is {
 			s.deviceUp(dev)
 		} else if !was && is {
-			s.deviceDown(dev)
+			s.deviceDown(dev, false)
 		}
 	case confAddrGenMode:
 		if old.v[k] != v && dev.ready.Load() && !dev.loopback() {

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -206,6 +207,12 @@ type AddrFilter struct {
 	NotFlags          uint32 // or must not
 }
 
+// addrFilterFlags are flags that an address must have, or with a - in front must not.
+// Linux: get_filter of ip.
+var addrFilterFlags = map[string]uint32{"tentative": unix.IFA_F_TENTATIVE, "deprecated": unix.IFA_F_DEPRECATED, "dadfailed": unix.IFA_F_DADFAILED,
+	"home": unix.IFA_F_HOMEADDRESS, "nodad": unix.IFA_F_NODAD, "mngtmpaddr": unix.IFA_F_MANAGETEMPADDR, "noprefixroute": unix.IFA_F_NOPREFIXROUTE,
+	"autojoin": unix.IFA_F_MCAUTOJOIN, "optimistic": unix.IFA_F_OPTIMISTIC, "stable-privacy": unix.IFA_F_STABLE_PRIVACY}
+
 func parseAddrFilter(a *args, c *Command) AddrFilter {
 	f := AddrFilter{Family: c.Opts.Family}
 	for a.more() {
@@ -245,12 +252,12 @@ func parseAddrFilter(a *args, c *Command) AddrFilter {
 			f.NeedFlags |= unix.IFA_F_PERMANENT
 		case w == "dynamic":
 			f.NotFlags |= unix.IFA_F_PERMANENT
-		case w == "deprecated":
-			f.NeedFlags |= unix.IFA_F_DEPRECATED
-		case w == "-deprecated":
-			f.NotFlags |= unix.IFA_F_DEPRECATED
-		case w == "mngtmpaddr":
-			f.NeedFlags |= unix.IFA_F_MANAGETEMPADDR
+		case addrFilterFlags[strings.TrimPrefix(w, "-")] != 0:
+			if flag := addrFilterFlags[strings.TrimPrefix(w, "-")]; w[0] == '-' {
+				f.NotFlags |= flag
+			} else {
+				f.NeedFlags |= flag
+			}
 		default:
 			if w == "dev" {
 				w = a.next()

@@ -65,7 +65,7 @@ func Normalise(lab, transcript string) string {
 		}
 		return to
 	})
-	s = roundLives(s)
+	s = maskTemporary(roundLives(s))
 	for _, n := range norms {
 		s = n.what.ReplaceAllString(s, n.with)
 	}
