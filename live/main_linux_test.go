@@ -12,7 +12,7 @@ import (
 var noKernel error
 
 // TestMain runs the tests in a sandbox of the kernel's, so that no interface of
-// the machine is ever in reach.
+// the machine is ever in reach, and ip netns keeps its names there.
 func TestMain(m *testing.M) {
 	linux.Probe()
 	if !linux.Inside() {
@@ -23,6 +23,12 @@ func TestMain(m *testing.M) {
 				status = 1
 			}
 			os.Exit(status)
+		}
+	}
+	if linux.Inside() {
+		if err := linux.Settle(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
 		}
 	}
 	os.Exit(m.Run())
