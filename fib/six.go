@@ -90,7 +90,7 @@ func (f *FIB) checkHop6(n *netns.Net, a *alias, h *NextHop) error {
 		return refuse(syscall.ENODEV, "")
 	case f.conf.Disabled != nil && f.conf.Disabled(h.Dev):
 		return refuse(syscall.EACCES, "IPv6 is disabled on nexthop device")
-	case !f.up(h.Dev) && a.typ != Local:
+	case !f.up(h.Dev) && !(a.ours() && a.proto == ProtoKernel): // Linux: fc_ignore_dev_down, addrconf_f6i_alloc
 		return refuse(syscall.ENETDOWN, "Nexthop device is not up")
 	}
 	return nil
@@ -123,7 +123,7 @@ func (f *FIB) checkGateway6(n *netns.Net, a *alias, h *NextHop) error {
 	fl := Flow{Dst: h.Gw, Iif: 1, Oif: h.IfIndex, IgnoreLinkState: true}
 	res = Result{}
 	if h.Flags&HopOnlink != 0 {
-		if f.find(t.get(a.table), a.table, k, &fl, &res) == 0 && res.plen > 0 && res.Type != Unicast {
+		if !f.onlink6(t, a.table, k, &fl) {
 			return refuse(syscall.EINVAL, "Nexthop has invalid gateway or device mismatch")
 		}
 		return nil
@@ -138,6 +138,19 @@ func (f *FIB) checkGateway6(n *netns.Net, a *alias, h *NextHop) error {
 		h.Dev, h.IfIndex = res.Hop.Dev, res.Hop.IfIndex
 	}
 	return nil
+}
+
+// onlink6 reports whether a gateway may be taken for one of the flow's device: no
+// route but the default one leads to it elsewhere. The longest prefix decides,
+// and the device only among its routes. Linux: ip6_route_check_nh_onlink.
+func (f *FIB) onlink6(t *tables, table uint32, k key, fl *Flow) bool {
+	var any, own Result
+	free := *fl
+	free.Oif = 0
+	if f.find(t.get(table), table, k, &free, &any) != 0 || any.plen == 0 {
+		return true
+	}
+	return any.Type == Unicast && f.find(t.get(table), table, k, fl, &own) == 0 && own.plen == any.plen
 }
 
 // gathers reports whether a route may be one of several hops.

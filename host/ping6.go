@@ -22,7 +22,7 @@ func (g *pinger) open6() error {
 		}
 		d := g.h.M.Core.Device(g.n, dev)
 		if d == nil && dev == p.Dev {
-			return os.NewSyscallError("unknown iface", syscall.ENODEV)
+			return lab.NoPingDevice(dev)
 		} else if d == nil {
 			return os.NewSyscallError(p.Host, syscall.ENODEV)
 		}
@@ -43,6 +43,9 @@ func (g *pinger) open6() error {
 	w := g.h.M.Core.Enter()
 	rt, err := in.Route(g.n, &fib.Flow{Dst: p.Dst.WithZone(""), Oif: int32(o.Oif), Mark: p.Mark, Proto: wire.ProtoUDP, DPort: 1025})
 	w.Leave()
+	if err == syscall.EADDRNOTAVAIL && o.Oif != 0 && (p.Dst.IsLinkLocalUnicast() || p.Dst.IsLinkLocalMulticast()) {
+		rt.Src, err = netip.IPv6Unspecified(), nil // ping goes on without a source
+	}
 	if err != nil {
 		return os.NewSyscallError("connect", bare(err))
 	}

@@ -31,8 +31,17 @@ type Route struct {
 // Route finds the way of a packet that this Net sends, and its source address if
 // fl.Src is none. The errors are bare errnos: ENETUNREACH and those of
 // [fib.FIB.Lookup]; EADDRNOTAVAIL where no address will do as a source.
-// Linux: ip6_route_output_flags, ip6_dst_lookup_tail.
+// A Net that has no address at all hears of that first. Linux: ip6_dst_lookup_tail.
 func (s *Inet) Route(n *netns.Net, fl *fib.Flow) (Route, error) {
+	rt, err := s.lookup(n, fl)
+	if err != nil && err != syscall.EAFNOSUPPORT && !chosen(fl.Src) && !fl.Dst.IsMulticast() && !s.SelectSource(n, nil, fl.Dst).IsValid() {
+		err = syscall.EADDRNOTAVAIL
+	}
+	return rt, err
+}
+
+// lookup is Route as ip -6 route get asks it. Linux: ip6_route_output_flags.
+func (s *Inet) lookup(n *netns.Net, fl *fib.Flow) (Route, error) {
 	rt := Route{Src: fl.Src, Dst: fl.Dst}
 	if !rt.Dst.IsValid() || rt.Dst.IsUnspecified() {
 		rt.Dst = netip.IPv6Loopback() // this host. Linux: rawv6_sendmsg, udpv6_sendmsg
@@ -88,7 +97,7 @@ func (s *Inet) finishRoute(n *netns.Net, rt *Route) error {
 	switch rt.Type {
 	case fib.Local, fib.Anycast:
 		rt.Local = true
-		if rt.Dev = s.Core.DeviceByIndex(n, loopbackIndex); rt.Dev == nil || !rt.Dev.Up() {
+		if rt.Dev = s.Core.DeviceByIndex(n, loopbackIndex); rt.Dev == nil { // while it is down it takes packets, and loses them
 			return syscall.ENETUNREACH
 		}
 	default:

@@ -27,7 +27,7 @@ func (s *Inet) getRoute(n *netns.Net, m *netlink.Route) ([]netlink.Message, erro
 	if fl.Src.IsValid() {
 		from = fl.Src
 	}
-	out := &netlink.Route{Family: unix.AF_INET6, Dst: netip.PrefixFrom(fl.Dst, 128), Src: netip.PrefixFrom(from, 128), Mark: m.Mark,
+	out := &netlink.Route{Family: unix.AF_INET6, Dst: netip.PrefixFrom(fl.Dst, 128), Src: netip.PrefixFrom(from, 128), // rt6_fill_node tells no mark
 		Has: netlink.RoutePref | netlink.RouteCacheInfo}
 	var res fib.Result
 	var err error
@@ -65,10 +65,10 @@ func (s *Inet) getOutput(n *netns.Net, fl *fib.Flow, out *netlink.Route) (fib.Re
 	ask := *fl
 	given := ask.Src
 	ask.Src = netip.Addr{}
-	rt, err := s.Route(n, &ask)
+	rt, err := s.lookup(n, &ask)
 	if given.IsValid() { // rules may look at it; the source that is shown is the route's own
 		with := *fl
-		rt, err = s.Route(n, &with)
+		rt, err = s.lookup(n, &with)
 		if err == nil {
 			rt.Src = s.routeSource(n, &rt)
 		}

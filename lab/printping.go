@@ -81,9 +81,20 @@ func ms(us int64) string { return fmt.Sprintf("%d.%03d", us/1000, us%1000) }
 // timed reports whether the data has room for a time stamp.
 func (p *Ping) timed() bool { return p.Size >= 16 }
 
+// NoPingDevice is the error of a ping -6 -I of a device that there is not: its
+// name. iputils: ping6_run, which says no errno.
+type NoPingDevice string
+
+// Error says what ping says.
+func (d NoPingDevice) Error() string { return "unknown iface: " + string(d) }
+
 // refused tells of a ping that could not begin.
 func (p *Ping) refused(t *tool, err error) int {
 	var call *os.SyscallError
+	var none NoPingDevice
+	if errors.As(err, &none) {
+		return t.failf(2, "ping: unknown iface: %s\n", string(none))
+	}
 	if errors.As(err, &call) {
 		if errnoOf(err) == syscall.EACCES && call.Syscall == "connect" {
 			return t.failf(2, "ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules\n")

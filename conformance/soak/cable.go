@@ -84,7 +84,7 @@ func (c *cable) plug() error {
 	if err := c.here.AddVeth(c.near, far, c.ns); err != nil {
 		return err
 	}
-	return errors.Join(c.here.SetUp(c.near), c.far.SetUp(far), c.far.AddAddr(far, netip.MustParsePrefix("10.1.0.2/24")))
+	return errors.Join(c.here.SetUp(c.near), c.far.SetUp(far), c.far.AddAddr(far, netip.MustParsePrefix("10.1.0.2/24")), c.far.AddAddr(far, far6))
 }
 
 // openQuiet puts a Net with a service at the quiet cable.
@@ -94,7 +94,7 @@ ip -n $N link add eth0 type nic dev soak0
 ip -n $N addr add 10.1.0.1/24 dev eth0
 ip -n $N link set eth0 up
 ip netns exec $N probe udp echo 7
-`, "$N", "cable0")
+`+quiet6, "$N", "cable0")
 	if _, err = run(c.o.in, lines); err != nil {
 		return err
 	}
@@ -128,6 +128,7 @@ func (c *cable) talk(rng *rand.Rand) time.Duration {
 		c.o.fault("the kernel asks the model with %d bytes and hears %d: %v", len(said), len(heard), err)
 	}
 	c.o.exchanges.Add(2)
+	c.talk6(rng)
 	return 2 * time.Millisecond
 }
 

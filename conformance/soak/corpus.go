@@ -92,6 +92,8 @@ func Shape(b []byte) string {
 		shapeARP(&s, rest)
 	case wire.EtherTypeIPv4:
 		shapeIPv4(&s, rest)
+	case wire.EtherTypeIPv6:
+		shapeIPv6(&s, rest)
 	}
 	return s.String()
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // Aim turns a frame of another network into one for a device here: mac stands
-// as destination, and what is IPv4 or ARP in it goes from src to dst. Checksums
-// that were right stay right. b is changed in place.
+// as destination, and what is IPv4, ARP or IPv6 in it goes from src to dst, of
+// IPv6 from and to what stands for them. Checksums that were right stay right. b is changed in place.
 func Aim(b []byte, mac wire.MAC, src, dst [4]byte) {
 	e, ok := wire.ParseEthernet(b)
 	if !ok {
@@ -27,6 +27,10 @@ func Aim(b []byte, mac wire.MAC, src, dst [4]byte) {
 	case wire.EtherTypeIPv4:
 		if ip, ok := wire.ParseIPv4(e.Payload()); ok {
 			aimIPv4(ip, src, dst)
+		}
+	case wire.EtherTypeIPv6:
+		if ip, ok := wire.ParseIPv6(e.Payload()); ok {
+			aimIPv6(ip, as6(src).As16(), as6(dst).As16())
 		}
 	}
 }
@@ -108,9 +112,15 @@ func Mutate(rng *rand.Rand, corpus []Frame) []byte {
 	return b
 }
 
-// mend makes the checksums of an IPv4 packet right.
+// mend makes the checksums of an IP packet right.
 func mend(b []byte) {
 	e, ok := wire.ParseEthernet(b)
+	if ok && e.Type() == wire.EtherTypeIPv6 {
+		if ip, whole := wire.ParseIPv6(e.Payload()); whole {
+			sum6(ip, true)
+		}
+		return
+	}
 	if !ok || e.Type() != wire.EtherTypeIPv4 {
 		return
 	}

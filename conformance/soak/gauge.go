@@ -158,7 +158,7 @@ func (o *ordeal) plateau(start time.Time) Plateau {
 		t.audit()
 	}
 	p := Plateau{time.Since(start), gauge()}
-	if _, err := run(o.in, town); err != nil {
+	if _, err := run(o.in, town+town6); err != nil {
 		o.fault("the town cannot be built again: %v", err)
 	}
 	return p

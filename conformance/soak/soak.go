@@ -194,7 +194,7 @@ func (o *ordeal) build() (err error) {
 	if o.quiet, err = o.innocents(); err != nil {
 		return err
 	}
-	_, err = run(o.in, town)
+	_, err = run(o.in, town+town6)
 	return err
 }
 
@@ -226,6 +226,9 @@ func (o *ordeal) crews() {
 	o.crew(4, 1, o.flap)
 	o.crew(5, 2, o.trouble)
 	o.crew(6, 1, o.wares)
+	o.crew(9, 1, o.live6)
+	o.crew(10, 1, o.trouble6)
+	o.crew(11, 1, o.wares6)
 	for _, t := range o.talks {
 		o.crew(7, 1, t.once)
 	}
