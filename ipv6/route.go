@@ -32,7 +32,11 @@ type Route struct {
 // fl.Src is none. The errors are bare errnos: ENETUNREACH and those of
 // [fib.FIB.Lookup]; EADDRNOTAVAIL where no address will do as a source.
 // Linux: ip6_route_output_flags, ip6_dst_lookup_tail.
-func (s *Inet) Route(n *netns.Net, fl *fib.Flow) (Route, error) {
+func (s *Inet) Route(n *netns.Net, fl *fib.Flow) (Route, error) { return s.route(n, fl, true) }
+
+// route is Route; a question about routes does not go on to choose a source where
+// there is none without.
+func (s *Inet) route(n *netns.Net, fl *fib.Flow, sends bool) (Route, error) {
 	rt := Route{Src: fl.Src, Dst: fl.Dst}
 	if !rt.Dst.IsValid() || rt.Dst.IsUnspecified() {
 		rt.Dst = netip.IPv6Loopback() // this host. Linux: rawv6_sendmsg, udpv6_sendmsg
@@ -53,9 +57,11 @@ func (s *Inet) Route(n *netns.Net, fl *fib.Flow) (Route, error) {
 		return Route{}, syscall.ENETUNREACH
 	}
 	res, err := s.FIB.Lookup(n, &f)
-	if err != nil && f.Oif != 0 && !s.strict(fl) { // the device is a wish, then
-		f.Oif = 0
-		res, err = s.FIB.Lookup(n, &f)
+	if f.Oif != 0 && !s.strict(fl) {
+		res, err = s.wish(n, &f, res, err)
+	}
+	if err != nil && sends && !chosen(fl.Src) {
+		res, rt.Src, err = s.routeFrom(n, &f, err)
 	}
 	if err != nil {
 		return Route{}, err
@@ -117,7 +123,7 @@ func (s *Inet) finishRoute(n *netns.Net, rt *Route) error {
 		rt.MTU = dev.mtu()
 	}
 	rt.MTU = min(rt.MTU, wire.IPv6Len+wire.IPv6MaxLen)
-	if e := s.exceptionTo(n, &rt.Result, rt.Dst); e != nil {
+	if e := s.exceptionTo(n, &rt.Result, rt.Dst, rt.Src); e != nil {
 		e.apply(rt)
 	}
 	return nil

@@ -51,7 +51,7 @@ func (s *Inet) getRoute(n *netns.Net, m *netlink.Route) ([]netlink.Message, erro
 		out.Gateway = res.Hop.Gw
 	}
 	out.Flags |= s.hopFlags(res.Hop)
-	if e := s.exceptionTo(n, &res, fl.Dst); e != nil {
+	if e := s.exceptionTo(n, &res, fl.Dst, fl.Src); e != nil {
 		e.fill(out, s.Core.Sys.Now())
 	}
 	return []netlink.Message{out}, nil
@@ -65,10 +65,10 @@ func (s *Inet) getOutput(n *netns.Net, fl *fib.Flow, out *netlink.Route) (fib.Re
 	ask := *fl
 	given := ask.Src
 	ask.Src = netip.Addr{}
-	rt, err := s.Route(n, &ask)
+	rt, err := s.route(n, &ask, false)
 	if given.IsValid() { // rules may look at it; the source that is shown is the route's own
 		with := *fl
-		rt, err = s.Route(n, &with)
+		rt, err = s.route(n, &with, false)
 		if err == nil {
 			rt.Src = s.routeSource(n, &rt)
 		}
