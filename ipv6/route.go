@@ -46,13 +46,6 @@ func (s *Inet) route(n *netns.Net, fl *fib.Flow, sends bool) (Route, error) {
 	}
 	f := *fl
 	f.Iif, f.Dst, f.Scope = loopbackIndex, rt.Dst, fib.Global
-	if f.Hash == 0 {
-		var src [16]byte
-		if rt.Src.IsValid() {
-			src = rt.Src.As16()
-		}
-		f.Hash = wire.FlowHash6(0, 0, src, rt.Dst.As16(), 0, 0)
-	}
 	if f.Oif != 0 && s.Core.DeviceByIndex(n, int(f.Oif)) == nil {
 		return Route{}, syscall.ENETUNREACH
 	}
@@ -65,6 +58,9 @@ func (s *Inet) route(n *netns.Net, fl *fib.Flow, sends bool) (Route, error) {
 	}
 	if err != nil {
 		return Route{}, err
+	}
+	if fl.Oif == 0 && res.Several() {
+		s.spreadOut(n, &f, &res)
 	}
 	rt.Result = res
 	if res.Hop == nil || res.Hop.Dev == nil {

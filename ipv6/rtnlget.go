@@ -1,6 +1,7 @@
 package ipv6
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"syscall"
 
@@ -106,7 +107,7 @@ func (s *Inet) getInput(n *netns.Net, m *netlink.Route, fl *fib.Flow, out *netli
 	}
 	w := s.Core.Enter()
 	defer w.Leave()
-	p := w.NewPacket(n, wire.IPv6Len)
+	p := w.NewPacket(n, wire.IPv6Len+4)
 	defer w.Deliver(p)
 	p.Opts[optFlags] = flagAgain // nothing was sent by lo: it is asked what would be done
 	f := wire.IPv6Fields{Next: fl.Proto, Dst: fl.Dst.As16()}
@@ -114,6 +115,7 @@ func (s *Inet) getInput(n *netns.Net, m *netlink.Route, fl *fib.Flow, out *netli
 		f.Src = fl.Src.As16()
 	}
 	ip, _ := wire.PutIPv6(p.Bytes(), f)
+	binary.BigEndian.PutUint32(ip[wire.IPv6Len:], uint32(fl.SPort)<<16|uint32(fl.DPort))
 	p.Dev, p.InIndex, p.Mark, p.Type = d, d.Index(), fl.Mark, core.ToHost
 	p.SetL3(0)
 	var r inRoute
