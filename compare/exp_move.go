@@ -52,8 +52,8 @@ func move() *Experiment {
 		Pairs: []Pair{
 			{Name: "what an entry adds, of 10,000 : of 1,000", Figure: share, Lower: true, Above: Point{Tagged, most}, Below: Point{Tagged, 1000}},
 			pair("10,000 own entries : none", onDevice, most, "What an entry adds is alike (figure share), an empty device is not. "+empty),
-			pair("10,000 entries on another device : none", onOther, most, "The model looks for the device's routes among all of its namespace's, three times: device down, address gone, device gone. By CPU profile these walks were 56 % of the move, and three of its neighbours 43 %, until a device counted its own and none was looked for where there is none. "+
-				"Linux finds next hops by their device (fib_info_devhash) and walks the routes once, if a hop has died. "+empty),
+			pair("10,000 entries on another device : none", onOther, most, "A device of the model passes the routes of others: each node of a large table knows the devices of its routes. Until it did, device down, address gone and device gone each walked all routes of the namespace. "+
+				"Linux finds next hops by their device (fib_info_devhash), but walks all routes once if a hop has died (fib_table_flush), which is what its move takes more. "+empty),
 			pair("10,000 entries of others : none", atStrangers, most, ""),
 		},
 		Run: func(r *Run) error {

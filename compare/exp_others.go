@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -48,7 +49,7 @@ func others() *Experiment {
 		}, exchangePairs()...),
 		Run: func(r *Run) error {
 			var arms []Arm
-			for _, n := range Sweep(true, Pick(r, 1_000_000, 1_000_000, 10_000_000)) {
+			for _, n := range r.roomy("lookups", Sweep(true, Pick(r, 1_000_000, 1_000_000, 10_000_000)), 3*entryBytes) {
 				for _, series := range []string{fixed, Tagged, Replicated} {
 					arms = append(arms, Arm{Key{lookup, Model, series, float64(n)}, func() (*Stand, error) { return othersLookup(r, series, n) }})
 				}
@@ -57,7 +58,7 @@ func others() *Experiment {
 				return err
 			}
 			arms = nil
-			for _, n := range crowds(r) {
+			for _, n := range r.roomy("sockets", crowds(r), 3*socketBytes) {
 				for _, series := range []string{fixed, Tagged, Replicated} {
 					arms = append(arms, Arm{Key{receive, Model, series, float64(n)}, func() (*Stand, error) { return othersReceive(r, series, n) }})
 				}
@@ -93,6 +94,9 @@ func others() *Experiment {
 		},
 	}
 }
+
+// socketBytes is what a UDP socket of the model takes.
+const socketBytes = 1e3
 
 // thin leaves out of a quick run what lies between 0 and a hundred: nobody
 // expects anything there.
@@ -143,54 +147,32 @@ func (k key16) sum() uint64 {
 const ownKeys = 1000
 
 func othersLookup(r *Run, series string, n int) (*Stand, error) {
-	sys := netns.New(netns.Config{Buckets: buckets(series)})
-	t := netns.NewTable[key16, *int](sys, "compare", place(series), key16.sum)
-	if err := sys.Boot(); err != nil {
-		return nil, err
-	}
-	sys.Lock()
-	defer sys.Unlock()
-	me, err := sys.NewNet("")
+	const crowd = 100
+	b, err := newBed(series, netns.Config{Buckets: buckets(series)}, 1+crowd)
 	if err != nil {
 		return nil, err
 	}
-	const crowd = 100
-	v := new(int)
-	add := func(n *netns.Net, from, to int) error {
-		for i := from; i < to; i++ {
-			if err := t.Add(n, key16{uint64(i), uint64(i) << 20}, v); err != nil {
+	me, rest := b.nets[0], b.nets[1:]
+	fill := func(from, to int) error {
+		for _, o := range rest {
+			if err := b.add(o, from, to); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	list := make([]*netns.Net, crowd)
-	for i := range list {
-		if list[i], err = sys.NewNet(""); err != nil {
-			return nil, err
-		}
-		if err := add(list[i], 0, n/crowd/2); err != nil {
-			return nil, err
-		}
-	}
-	if err := add(me, 0, ownKeys); err != nil {
+	if err := errors.Join(fill(0, n/crowd/2), b.add(me, 0, ownKeys), fill(n/crowd/2, n/crowd)); err != nil {
 		return nil, err
 	}
-	for i := range list {
-		if err := add(list[i], n/crowd/2, n/crowd); err != nil {
-			return nil, err
-		}
-	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	order := make([]key16, 1<<12)
+	order := make([]int, 1<<12)
 	for i := range order {
-		k := rng.Uint64N(ownKeys)
-		order[i] = key16{k, k << 20}
+		order[i] = rng.IntN(ownKeys)
 	}
 	return r.Repeat(func(k int) error {
 		for i := range k {
-			if _, ok := t.Get(me, order[i&(len(order)-1)]); !ok {
-				return fmt.Errorf("own key %v not found", order[i&(len(order)-1)])
+			if err := b.get(me, order[i&(len(order)-1)]); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -258,6 +240,9 @@ func othersReceive(r *Run, series string, n int) (*Stand, error) {
 }
 
 func othersKernel(r *Run, series string, n int) (*Stand, error) {
+	if err := roomFor(n, 3e3); err != nil {
+		return nil, err
+	}
 	b, err := r.newBox()
 	if err != nil {
 		return nil, err

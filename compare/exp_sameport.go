@@ -34,7 +34,7 @@ func samePort() *Experiment {
 			arm := func(side, series string, n int, open func(*Run, string, int) (*Stand, error)) {
 				arms = append(arms, Arm{Key{fig, side, series, float64(n)}, func() (*Stand, error) { return open(r, series, n) }})
 			}
-			for _, n := range Sweep(true, Pick(r, 1000, 10_000, 100_000)) {
+			for _, n := range r.roomy("namespaces with a socket", Sweep(true, Pick(r, 1000, 10_000, 100_000)), 3*4e3) {
 				arm(Model, Tagged, n, samePortModel)
 				arm(Model, Replicated, n, samePortModel)
 				if n <= 10_000 { // binding alone walks the chain: N squared
@@ -85,6 +85,9 @@ func samePortModel(r *Run, series string, n int) (*Stand, error) {
 }
 
 func samePortKernel(r *Run, series string, n int) (*Stand, error) {
+	if err := roomFor(n, 400e3); err != nil {
+		return nil, err
+	}
 	b, err := r.newBox()
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func teardown() *Experiment {
 		}, endPairs()...),
 		Run: func(r *Run) error {
 			var arms []Arm
-			for _, n := range Sweep(true, Pick(r, 1_000_000, 1_000_000, 10_000_000)) {
+			for _, n := range r.roomy("others' entries", Sweep(true, Pick(r, 1_000_000, 1_000_000, 10_000_000)), 3*entryBytes) {
 				for _, s := range series {
 					arms = append(arms, Arm{Key{others, Model, s, float64(n)}, func() (*Stand, error) { return teardownStand(s, n, 1000) }})
 				}

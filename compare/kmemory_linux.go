@@ -98,6 +98,21 @@ func (r *Run) kernelMemoryHere() error {
 	return err
 }
 
+// roomy returns those of rising sizes for which there is room, if each thing that
+// a size counts takes so many bytes and all sizes are there together. The report
+// says of the rest that it is left out.
+func (r *Run) roomy(what string, sizes []int, each float64) []int {
+	all := 0
+	for i, n := range sizes {
+		all += n
+		if err := roomFor(all, each); err != nil {
+			r.note("%s from %d on: %v", what, n, err)
+			return sizes[:i]
+		}
+	}
+	return sizes
+}
+
 // roomFor says if so many things of so many bytes would take more than a quarter
 // of what memory there is.
 func roomFor(count int, each float64) error {

@@ -168,6 +168,36 @@ func TestRoomFor(t *testing.T) {
 	}
 }
 
+// Sizes for which there is no room together are left out, and that is said.
+func TestRoomy(t *testing.T) {
+	r := NewRun(Tiny, nil)
+	if got := r.roomy("things", []int{0, 1, 1 << 50}, 1000); !slices.Equal(got, []int{0, 1}) || len(r.Notes()) != 1 {
+		t.Errorf("of a few and too many %v, notes %q", got, r.Notes())
+	}
+	var free int // bytes for a third of which there is no room, but for a sixth
+	for free = 1 << 20; roomFor(free/6, 1) == nil; free += free / 8 {
+	}
+	r = NewRun(Tiny, nil)
+	if got := r.roomy("things", []int{free / 8, free / 8, free / 8}, 1); len(got) != 1 {
+		t.Errorf("of three that are too much together %d are left", len(got))
+	}
+}
+
+// What a family has of routes, rules and ways is that family's.
+func TestSubsystemOf(t *testing.T) {
+	for file, want := range map[[2]string]string{{"ipv4", "except.go"}: "exceptions", {"ipv6", "except.go"}: "exceptions6", {"ipv4", "ipmr.go"}: "mroutes", {"ipv6", "ip6mr.go"}: "mroutes6",
+		{"ipv6", "reasm.go"}: "frags6", {"ipv6", "addr.go"}: "addrs6", {"transport/raw", "raw.go"}: "raw", {"fib", "rule.go"}: "rules", {"netlink", "x.go"}: "netlink"} {
+		if got := subsystemOf(file[0], file[1]); got != want {
+			t.Errorf("%s/%s is %s's, want %s's", file[0], file[1], got, want)
+		}
+	}
+	for _, w := range []string{"exceptions", "mroutes6", "raw", "frags6"} {
+		if !slices.Contains(partNames(), w) {
+			t.Errorf("%s is no part", w)
+		}
+	}
+}
+
 // gVisor's arm is built and says what its stacks take.
 func TestPeer(t *testing.T) {
 	store, err := OpenStore("", false)

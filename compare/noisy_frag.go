@@ -86,7 +86,7 @@ func noisySocketsRun(r *Run) error {
 		sizes = []int{0, most}
 	}
 	var arms []Arm
-	for _, n := range sizes {
+	for _, n := range r.roomy("sockets", sizes, 3*socketBytes) {
 		for _, series := range []string{fixed, Tagged, Replicated} {
 			arms = append(arms, Arm{Key{noisySockets, Model, series, float64(n)}, func() (*Stand, error) { return noisySocket(r, series, n) }})
 		}

@@ -263,6 +263,9 @@ func holdsFragments() error {
 
 // noisySocketKernel is noisySocket with the kernel's namespaces.
 func noisySocketKernel(r *Run, series string, sockets int) (*Stand, error) {
+	if err := roomFor(sockets, 3e3); err != nil {
+		return nil, err
+	}
 	b, err := r.newBox()
 	if err != nil {
 		return nil, err

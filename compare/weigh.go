@@ -147,7 +147,14 @@ func partOf(stack []uintptr) string {
 		if pkg == "compare" {
 			return restPart
 		}
-		return subsystemOf(pkg, path.Base(f.File))
+		word := subsystemOf(pkg, path.Base(f.File))
+		for pkg == "fib" && more { // both families have their tables and rules there
+			f, more = frames.Next()
+			if strings.HasPrefix(f.Function, "nsmodel/ipv6.") {
+				return word + "6"
+			}
+		}
+		return word
 	}
 	return restPart
 }
@@ -194,15 +201,28 @@ func subsystemOf(pkg, file string) string {
 			return "sysctls"
 		case starts("frag", "reasm", "path"):
 			return "frags"
+		case starts("except", "learn"):
+			return "exceptions"
+		case starts("ipmr"):
+			return "mroutes"
 		}
 		return "addrs"
 	case "ipv6":
-		if starts("conf", "sysctl") {
+		switch {
+		case starts("conf", "sysctl"):
 			return "sysctls6"
+		case starts("frag", "reasm", "path"):
+			return "frags6"
+		case starts("except", "learn"):
+			return "exceptions6"
+		case starts("ip6mr"):
+			return "mroutes6"
 		}
 		return "addrs6"
 	case "transport/udp", "sockhash":
 		return "udp"
+	case "transport/raw":
+		return "raw"
 	}
 	return pkg
 }

@@ -14,21 +14,21 @@ import (
 // that go is announced in Linux, so OnChange hears Flushed.
 // Linux: fib_disable_ip for NETDEV_DOWN.
 func (f *FIB) DeviceDown(n *netns.Net, d *core.Device) int {
-	return f.edit(n, f.onHops(d, false, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))
+	return f.edit(n, d, f.onHops(d, false, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))
 }
 
 // DeviceDisabled is told that d, up or down, has lost its last address: as
 // DeviceDown, but local addresses go as well.
 // Linux: fib_disable_ip by force for NETDEV_DOWN, in fib_inetaddr_event.
 func (f *FIB) DeviceDisabled(n *netns.Net, d *core.Device) int {
-	return f.edit(n, f.onHops(d, true, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))
+	return f.edit(n, d, f.onHops(d, true, func(h *NextHop) { h.Flags |= HopDead | HopLinkDown }))
 }
 
 // DeviceGone is told that d leaves n: every route with a hop over d goes, local
 // addresses and routes with other hops included.
 // Linux: fib_disable_ip for NETDEV_UNREGISTER.
 func (f *FIB) DeviceGone(n *netns.Net, d *core.Device) int {
-	return f.edit(n, func(i *info) *info {
+	return f.edit(n, d, func(i *info) *info {
 		if slices.ContainsFunc(i.hops(), func(h NextHop) bool { return h.Dev == d }) {
 			return nil
 		}
@@ -43,7 +43,7 @@ func (f *FIB) DeviceUp(n *netns.Net, d *core.Device) int {
 	if f.conf.Carrier == nil || f.conf.Carrier(d) {
 		clear |= HopLinkDown
 	}
-	return f.edit(n, f.onHops(d, false, func(h *NextHop) { h.Flags &^= clear }))
+	return f.edit(n, d, f.onHops(d, false, func(h *NextHop) { h.Flags &^= clear }))
 }
 
 // DeviceCarrier is told that d, which is up, gained or lost its carrier. Routes
@@ -55,7 +55,7 @@ func (f *FIB) DeviceCarrier(n *netns.Net, d *core.Device, on bool) {
 			h.Flags |= HopLinkDown
 		}
 	}))
-	f.editAliases(n, func(a *alias) *info {
+	f.editAliases(n, via(d), func(a *alias) *info {
 		if a.family == IPv6 && !on && a.ours() {
 			return a.info
 		}
@@ -70,7 +70,7 @@ func (a *alias) ours() bool { return a.typ == Local || a.typ == Anycast }
 // main that prefer it as their source go. It returns how many.
 // Linux: fib_sync_down_addr.
 func (f *FIB) AddrGone(n *netns.Net, src netip.Addr) int {
-	return f.editAliases(n, func(a *alias) *info {
+	return f.editAliases(n, preferring(src), func(a *alias) *info {
 		if a.info.src == src && a.table == TableMain {
 			return nil
 		}
@@ -124,10 +124,10 @@ func (f *FIB) onHops(d *core.Device, all bool, change func(*NextHop)) func(*info
 	}
 }
 
-// edit applies change to each info of n's routes: nil takes its routes away.
-func (f *FIB) edit(n *netns.Net, change func(*info) *info) int {
+// edit applies change to each info of n's routes over d: nil takes its routes away.
+func (f *FIB) edit(n *netns.Net, d *core.Device, change func(*info) *info) int {
 	change = once(change)
-	return f.editAliases(n, func(a *alias) *info { return change(a.info) })
+	return f.editAliases(n, via(d), func(a *alias) *info { return change(a.info) })
 }
 
 // once is change with a memory, for many routes share an info.
@@ -143,9 +143,10 @@ func once(change func(*info) *info) func(*info) *info {
 	}
 }
 
-// editAliases gives each of n's routes the info that change returns, or takes
-// it away, in all tables with one swap; it returns how many went.
-func (f *FIB) editAliases(n *netns.Net, change func(*alias) *info) int {
+// editAliases gives each of n's routes that want means the info that change returns,
+// or takes it away, in all tables with one swap; it returns how many went. Others
+// change may leave alone only.
+func (f *FIB) editAliases(n *netns.Net, want hint, change func(*alias) *info) int {
 	t := f.homes.Of(n).tables.Load()
 	if t == nil {
 		return 0
@@ -157,7 +158,7 @@ func (f *FIB) editAliases(n *netns.Net, change func(*alias) *info) int {
 	var all []gone
 	done := make(map[*alias]*alias) // many prefixes share one chain
 	next := t.each(func(tr *trie) *trie {
-		return tr.edit(func(c cell) *alias {
+		return tr.edit(want, func(c cell) *alias {
 			chain, ok := done[c.chain]
 			if !ok {
 				chain = editChain(c.chain, change)

@@ -36,6 +36,8 @@ type node struct {
 	kids  []*node  // by fork
 	few   []few    // by wide
 	at    []*alias // by inner
+
+	hint hint // of all prefixes here and below
 }
 
 const stride = 6
@@ -161,6 +163,7 @@ func (n *node) set(c cell) *node {
 	}
 	b, inner := n.place(c.key, c.plen)
 	m := *n
+	m.hint.add(c.chain.hint())
 	switch {
 	case inner:
 		over := n.inner>>b&1 != 0
@@ -188,6 +191,7 @@ func (n *node) set(c cell) *node {
 // adopt returns a node like n with kid in its slot, which is empty or a node's.
 func (n *node) adopt(kid *node) *node {
 	m, s := *n, kid.key.slot(n.pos)
+	m.hint.add(kid.hint)
 	i, over := rank(n.fork, s), n.fork>>s&1 != 0
 	m.n += kid.n
 	if over {
@@ -245,9 +249,12 @@ func (n *node) prefix(b uint, i int) cell {
 	return cell{n.key.child(n.pos, (b&^(1<<l))<<(stride-l)), n.at[i], n.pos + l}
 }
 
-// edit is few.edit for all below n; nil if nothing is left. The caller looks
-// whether what is left is few.
-func (n *node) edit(g func(cell) *alias) *node {
+// edit is few.edit for all below n that want may mean; nil if nothing is left. The
+// caller looks whether what is left is few.
+func (n *node) edit(want hint, g func(cell) *alias) *node {
+	if !n.hint.meets(want) {
+		return n
+	}
 	m := node{key: n.key, pos: n.pos}
 	same, i := true, 0
 	for w := n.inner; w != 0; w &= w - 1 {
@@ -265,7 +272,7 @@ func (n *node) edit(g func(cell) *alias) *node {
 			continue
 		}
 		kid := n.kids[rank(n.fork, slot)]
-		edited := kid.edit(g)
+		edited := kid.edit(want, g)
 		same = same && edited == kid
 		if edited != nil && edited.n > fewMax {
 			m.kids, m.fork = append(m.kids, edited), m.fork|bit
@@ -278,6 +285,7 @@ func (n *node) edit(g func(cell) *alias) *node {
 		return n
 	}
 	m.end()
+	m.hint = m.sum()
 	return m.shrink()
 }
 

@@ -95,8 +95,8 @@ func (t *tables) unmerge() *tables {
 	}
 	m := *t
 	m.split = true
-	m.local = t.main.edit(only(TableLocal))
-	m.main = t.main.edit(only(TableMain))
+	m.local = t.main.edit(hint{}, only(TableLocal))
+	m.main = t.main.edit(hint{}, only(TableMain))
 	return &m
 }
 

@@ -90,8 +90,9 @@ func (n *node) trie() *trie {
 }
 
 // edit returns a trie in which the routes of each cell are what g says, nil
-// taking it out. What does not change is shared.
-func (t *trie) edit(g func(cell) *alias) *trie {
+// taking it out. What does not change is shared, and in a large table g is asked only
+// about what want may mean.
+func (t *trie) edit(want hint, g func(cell) *alias) *trie {
 	switch {
 	case t == nil:
 		return nil
@@ -102,7 +103,7 @@ func (t *trie) edit(g func(cell) *alias) *trie {
 		}
 		return &trie{few: f}
 	}
-	n := t.root.edit(g)
+	n := t.root.edit(want, g)
 	if n == t.root {
 		return t
 	}

@@ -80,7 +80,7 @@ func TestTrieAgreesWithList(t *testing.T) {
 				}
 				switch op := rapid.IntRange(0, 9).Draw(t, "op"); {
 				case op < 6:
-					a := cell{k, &alias{family: f, info: &info{}}, plen}
+					a := cell{k, rapid.SampledFrom(chains).Draw(t, "chain").of(f), plen}
 					tr = tr.set(a)
 					if i >= 0 {
 						list = slices.Clone(list)
@@ -92,9 +92,18 @@ func TestTrieAgreesWithList(t *testing.T) {
 					i = rapid.IntRange(0, len(list)-1).Draw(t, "which")
 					tr = tr.drop(list[i].key, list[i].plen)
 					list = slices.Delete(slices.Clone(list), i, i+1)
+				case len(list) > 0 && rapid.Bool().Draw(t, "by source"):
+					src := rapid.SampledFrom(sources[1:]).Draw(t, "source")
+					tr = tr.edit(preferring(src), func(a cell) *alias {
+						if a.chain.info.src == src {
+							return nil
+						}
+						return a.chain
+					})
+					list = slices.DeleteFunc(slices.Clone(list), func(a cell) bool { return a.chain.info.src == src })
 				case len(list) > 0:
 					odd := func(a cell) bool { return (a.key.hi>>40^uint64(a.plen))&1 != 0 }
-					tr = tr.edit(func(a cell) *alias {
+					tr = tr.edit(hint{}, func(a cell) *alias {
 						if odd(a) {
 							return nil
 						}
@@ -119,6 +128,24 @@ func TestTrieAgreesWithList(t *testing.T) {
 	}
 }
 
+// sources are what routes of these tests prefer as their source.
+var sources = []netip.Addr{{}, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fd00::1")}
+
+// chains stand for routes with the sources.
+var chains = func() (all []*alias) {
+	for _, src := range sources {
+		all = append(all, &alias{info: &info{infoKey: infoKey{src: src}}})
+	}
+	return all
+}()
+
+// of returns a copy of a for a family.
+func (a *alias) of(f Family) *alias {
+	c := *a
+	c.family = f
+	return &c
+}
+
 // crowd returns more prefixes below one than a few takes.
 func crowd(seed uint64, k key, plen uint8, f Family) (cells []cell) {
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -129,7 +156,7 @@ func crowd(seed uint64, k key, plen uint8, f Family) (cells []cell) {
 			r = key{hi: r.hi &^ (1<<32 - 1)}
 		}
 		over := r.cut(plen)
-		cells = append(cells, cell{key{k.hi | r.hi ^ over.hi, k.lo | r.lo ^ over.lo}.cut(p), &alias{family: f}, p})
+		cells = append(cells, cell{key{k.hi | r.hi ^ over.hi, k.lo | r.lo ^ over.lo}.cut(p), chains[rng.IntN(len(chains))].of(f), p})
 	}
 	return cells
 }
@@ -217,7 +244,7 @@ func TestTrieManyRandom(t *testing.T) {
 			if list.index(k, plen) >= 0 {
 				continue
 			}
-			a := cell{k, &alias{family: f}, plen}
+			a := cell{k, &alias{family: f, info: &info{}}, plen}
 			tr, list = tr.set(a), append(list, a)
 		}
 		for range 2000 {

@@ -150,8 +150,11 @@ func (s *Inet) headers(w *core.Worker, p *core.Packet, ip wire.IPv6) (whole *cor
 		first = false
 	}
 	if proto, off, ok = e.Rest(); !ok {
-		if e.Kind() == wire.ProtoFragment {
+		switch e.Kind() {
+		case wire.ProtoFragment:
 			s.paramProblem(w, p, wire.ICMP6BadHeader, e.Offset())
+		case wire.ProtoHopByHop, wire.ProtoAH: // whose header nobody looks into
+			s.paramProblem(w, p, wire.ICMP6UnknownNext, int(p.Opts[optNext]))
 		}
 		w.Drop(p, core.HeaderTooShort)
 	}

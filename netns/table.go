@@ -98,6 +98,25 @@ func (t *Table[K, V]) put(n *Net, k K, v V, replace bool) error {
 		h.replace(at, v)
 		return nil
 	}
+	return t.enter(n, h, sum, k, v)
+}
+
+// AddNew is Add of a key that the caller knows n not to hold: its chain is not
+// walked, which in a table of fixed size is nearly all of the work. With a key that
+// n does hold, n has two entries, of which lookups see the newer one.
+// Errors, bare: ENOBUFS and ESRCH as Add.
+func (t *Table[K, V]) AddNew(n *Net, k K, v V) error {
+	h, sum := t.slot.Own(n), t.sum(k)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n.exited.Load() { // as in put
+		return syscall.ESRCH
+	}
+	return t.enter(n, h, sum, k, v)
+}
+
+// enter adds an entry for a key that n does not hold; under h.mu.
+func (t *Table[K, V]) enter(n *Net, h *hash[K, V], sum uint64, k K, v V) error {
 	own := t.openAccount(n, h)
 	if n.exited.Load() { // again: the sweep looked for an account before it took mu
 		return syscall.ESRCH

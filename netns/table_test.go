@@ -139,6 +139,45 @@ func TestFixedBuckets(t *testing.T) {
 	}
 }
 
+// What is known to be new is filed as by Add: found, in order, counted, capped,
+// swept with its Net, and refused once that has exited.
+func TestAddNew(t *testing.T) {
+	forms(t, func(t *testing.T, c Config, place Placement) {
+		s := New(c)
+		tb := NewTable[int, int](s, "t", place, sumInt)
+		boot(t, s)
+		n, other := add(t, s, "n"), add(t, s, "other")
+		for k := range 50 {
+			for i, who := range []*Net{n, other} {
+				if err := tb.AddNew(who, k, 2*k+i); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := tb.Add(n, 7, 0); err != syscall.EEXIST {
+			t.Errorf("the same again: %v", err)
+		}
+		next := 0
+		for k, v := range tb.All(n) {
+			if got, ok := tb.Get(n, k); k != next || v != 2*k || !ok || got != v {
+				t.Errorf("entry %d is %d = %d, looked up %d %v", next, k, v, got, ok)
+			}
+			next++
+		}
+		tb.SetCap(n, 50)
+		if err := tb.AddNew(n, 50, 0); err != syscall.ENOBUFS || next != 50 || tb.Len(n) != 50 {
+			t.Errorf("beyond the cap: %v; %d entries, Len %d", err, next, tb.Len(n))
+		}
+		kill(t, s, "n")
+		if _, ok := tb.Get(other, 49); !ok || tb.Len(n) != 0 {
+			t.Errorf("n's end leaves it %d entries, other's are there: %v", tb.Len(n), ok)
+		}
+		if err := tb.AddNew(n, 1, 1); err != syscall.ESRCH {
+			t.Errorf("in a Net that has exited: %v", err)
+		}
+	})
+}
+
 func TestCap(t *testing.T) {
 	forms(t, func(t *testing.T, c Config, place Placement) {
 		s := New(c)

@@ -40,8 +40,16 @@ func (r *row) whole() float64 {
 	return r.y
 }
 
-// held reports whether the i-th point is held back: every third is.
-func held(i int) bool { return i%3 == 2 }
+// held reports whether the i-th of n points is held back: every third is, but never
+// the first or the last, so that a law is tried between the points that it was
+// fitted to. A law of births, whose last point had been held back, was tried a third
+// beyond its range.
+func held(i, n int) bool {
+	if n%3 == 0 {
+		return i%3 == 1
+	}
+	return i%3 == 2
+}
 
 // fit finds the law of least relative error at the rows that are not held back,
 // and notes its error at those that are. EINVAL for too few points and for values
@@ -56,7 +64,7 @@ func fit(name, unit string, terms []string, rows []row) (Law, error) {
 		if !(r.whole() > 0) || math.IsInf(r.y, 0) || math.IsNaN(r.y) {
 			return l, fmt.Errorf("advise: law of %s: point %d is %v: %w", name, i, r.y, syscall.EINVAL)
 		}
-		if !held(i) {
+		if !held(i, len(rows)) {
 			some = append(some, r)
 		}
 	}
@@ -86,7 +94,7 @@ func (l *Law) errorAt(rows []row) Error {
 func errorOf(rows []row, off func(i int) float64) (e Error) {
 	var all []float64
 	for i := range rows {
-		if held(i) {
+		if held(i, len(rows)) {
 			all = append(all, math.Abs(off(i)))
 		}
 	}

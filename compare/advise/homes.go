@@ -185,25 +185,26 @@ func (t *town) tables() (k float64) {
 	return max(1, k)
 }
 
-// end returns ns for the end of one Net, the median of some drawn by chance,
-// and has them back as they were.
-func (t *town) end(some int, rng *rand.Rand) (float64, error) {
-	var took []float64
+// lives returns ns for the end of one Net and for the making of a new one's entries,
+// the medians of some drawn by chance, and has them back as they were.
+func (t *town) lives(some int, rng *rand.Rand) (end, birth float64, err error) {
+	var ends, births []float64
 	for _, i := range rng.Perm(len(t.nets))[:min(some, len(t.nets))] {
 		d, err := cpuOf(func() error { return t.m.DeleteNet(netName(i)) })
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		took = append(took, float64(d))
+		ends = append(ends, float64(d))
 		e := t.has[i]
 		if err := t.settle(i); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		if err := t.furnish(i, e); err != nil {
-			return 0, err
+		if d, err = cpuOf(func() error { return t.furnish(i, e) }); err != nil {
+			return 0, 0, err
 		}
+		births = append(births, float64(d))
 	}
-	return medianOf(took), nil
+	return medianOf(ends), medianOf(births), nil
 }
 
 // stages are the numbers of entries at which homes are measured.
@@ -225,7 +226,7 @@ type found struct {
 	t                          *town
 	bytes, births, ends, looks []float64 // of a Net, in all
 	counts                     []float64 // entries of shared tables for each Net
-	birthSoFar, bytesYet       float64
+	bytesYet                   float64
 }
 
 // lookBurst is how many lookups in a row real homes are asked for one Net.
@@ -363,21 +364,14 @@ func (r *rig) stage(f *found, e int, rng *rand.Rand) error {
 			return err
 		}
 	}
-	took, err := cpuOf(func() error {
-		for k := range f.t.nets {
-			if err := f.t.furnish(k, e); err != nil {
-				return err
-			}
+	for k := range f.t.nets {
+		if err := f.t.furnish(k, e); err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	f.bytesYet += (heap() - before) / float64(r.nets)
-	f.birthSoFar += float64(took) / float64(r.nets)
-	end, err := f.t.end(r.ends, rng)
-	f.bytes, f.births, f.ends = append(f.bytes, f.bytesYet), append(f.births, f.birthSoFar), append(f.ends, end)
+	end, birth, err := f.t.lives(r.ends, rng)
+	f.bytes, f.births, f.ends = append(f.bytes, f.bytesYet), append(f.births, birth), append(f.ends, end)
 	f.counts = append(f.counts, f.t.filled()/float64(len(f.t.nets)))
 	return err
 }

@@ -222,6 +222,9 @@ func probed(s *subsystem) (*town, []func(int) error, error) {
 		if err := run(1); err != nil { // what a first packet leaves is older than the strangers
 			return nil, nil, err
 		}
+		if err := t.prime(name); err != nil {
+			return nil, nil, fmt.Errorf("advise: path %s: %w", name, err)
+		}
 		runs = append(runs, run)
 	}
 	if s.probe == nil {
@@ -238,6 +241,19 @@ func probed(s *subsystem) (*town, []func(int) error, error) {
 		}
 		return nil
 	}), nil
+}
+
+// prime gives the Net of a path an entry, if its packets look for none without.
+func (t *town) prime(name string) error {
+	if !t.s.asked {
+		return nil
+	}
+	n, err := t.m.Net(name)
+	if err != nil {
+		return err
+	}
+	defer n.Put()
+	return t.s.add(t.m, n, 0)
 }
 
 // walkTime returns ns of walking a chain of so many entries.

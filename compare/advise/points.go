@@ -236,7 +236,9 @@ func newListeners(place netns.Placement, pt point) (*crowd, error) {
 // pushed out of the cache.
 func (c *crowd) lives(budget time.Duration) (end, birth float64, err error) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	some := max(1, min(64, len(c.nets)/4))
+	// A quarter of them, that the others stay more; but at least eight if that is half,
+	// for one that ends takes no longer than a look at the clock.
+	some := max(1, min(64, max(len(c.nets)/4, min(8, len(c.nets)/2))))
 	var ends, births []float64
 	clock := clockTakes()
 	each := func(took time.Duration) float64 { return max(1, float64(took-clock)) / float64(some) }

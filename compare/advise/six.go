@@ -64,6 +64,7 @@ func sixSubsystems() []*subsystem {
 		{word: "frags6", six: true, kind: Table, entry: "a first fragment", most: 64,
 			add:       addFragment6,
 			isolation: "as frags: a shared budget lets one sender starve all"},
+		exceptions6(), mroutes6(),
 	}
 }
 

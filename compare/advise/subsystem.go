@@ -28,6 +28,7 @@ type subsystem struct {
 	most  int    // entries of a Net in a measurement: some are large
 	six   bool   // its Nets speak IPv6
 	once  bool   // any number of entries is as good as one
+	asked bool   // packets look only in Nets that have an entry
 	// add files n's i-th entry; nil: a Net has its one value from the start.
 	add func(m *nsmodel.Machine, n *netns.Net, i int) error
 	// look finds it again through an exported function; nil: there is none that is
@@ -193,6 +194,7 @@ func highSubsystems() []*subsystem {
 		{word: "frags", kind: Table, entry: "a first fragment", most: 64,
 			add:       addFragment,
 			isolation: "a shared budget lets one sender starve all (Linux's answer was a table and a limit for each Net, 648700f76b03, 2018); here the memory counts per Net under either placement"},
+		mroutes(),
 		{word: "udp", kind: Table, entry: "a bound socket", most: 64,
 			add: func(m *nsmodel.Machine, n *netns.Net, i int) error {
 				_, err := stage.Listen(m, n, uint16(1024+i))
@@ -207,6 +209,7 @@ func highSubsystems() []*subsystem {
 			look:      func(m *nsmodel.Machine, n *netns.Net, i int) bool { return m.Raw.Listening(n, false, uint8(100+i)) },
 			probe:     func(m *nsmodel.Machine, n *netns.Net) { m.Raw.Listening(n, false, 99) },
 			isolation: "in one table of 256 chains by protocol everybody's sockets for ICMP hang in one chain"},
+		exceptions(),
 	}
 }
 
