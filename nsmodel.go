@@ -113,7 +113,7 @@ func New(c Config) (*Machine, error) {
 		return nil, fmt.Errorf("nsmodel: ipv4: %w", err)
 	}
 	if m.IPv6, err = ipv6.New(m.Core, m.Hooks, m.Sysctl, m.Netlink, ipv6.Config{
-		Addrs: p.Addrs6, FIB: p.FIB6, Rules: p.Rules6, Sysctls: p.Sysctls6, Frags: p.Frags6, Exceptions: p.Exceptions6, Mroutes: p.Mroutes6, HostLimits: c.HostLimits, Enabled: c.IPv6, Errors: m.IPv4}); err != nil {
+		Addrs: p.Addrs6, FIB: p.FIB6, Rules: p.Rules6, Sysctls: p.Sysctls6, Frags: p.Frags6, Exceptions: p.Exceptions6, Mroutes: p.Mroutes6, HostLimits: c.HostLimits, Enabled: c.IPv6, Errors: m.IPv4, HashSeed: m.IPv4.HashSeed}); err != nil {
 		return nil, fmt.Errorf("nsmodel: ipv6: %w", err)
 	}
 	if m.Sockets, err = ipv4.NewSockets(m.Core); err != nil {

@@ -41,6 +41,7 @@ type infoKey struct {
 	hop         NextHop // the zero NextHop: the type has none
 	mtu, advmss uint32
 	metrics     Metrics
+	from        *netip.Prefix // for what sources it is, IPv6's alone; nil for all
 }
 
 // A multi is a choice of next hops. bounds[i] is the largest hash that chooses
@@ -84,7 +85,7 @@ func (c cell) route(a *alias) Route {
 	return Route{
 		Dst: netip.PrefixFrom(c.key.addr(a.family), int(c.plen)), Src: a.info.src, NextHops: slices.Clone(a.info.hops()),
 		Table: a.table, Metric: a.metric, MTU: a.info.mtu, AdvMSS: a.info.advmss, Metrics: a.info.metrics,
-		Type: a.typ, Scope: a.scope, Proto: a.proto, TOS: a.tos, Pref: a.pref,
+		Type: a.typ, Scope: a.scope, Proto: a.proto, TOS: a.service(), Pref: a.pref, From: a.info.sources(),
 	}
 }
 
@@ -126,6 +127,9 @@ func (a *alias) before(c *alias) bool {
 	if a.tos != c.tos {
 		return a.tos > c.tos
 	}
+	if a.info.from != nil && a.info.sources() != c.info.sources() {
+		return a.info.beforeFrom(c.info)
+	}
 	return a.metric < c.metric
 }
 
@@ -133,9 +137,9 @@ func (a *alias) before(c *alias) bool {
 // IPV6_DECODE_PREF.
 func prefRank(pref uint8) int8 { return int8(pref<<6) >> 6 }
 
-// peer reports whether c has a's table, TOS and metric.
+// peer reports whether c has a's table, TOS, sources and metric.
 func (a *alias) peer(c *alias) bool {
-	return a.table == c.table && a.tos == c.tos && a.metric == c.metric
+	return a.table == c.table && a.tos == c.tos && a.metric == c.metric && a.info.sources() == c.info.sources()
 }
 
 // list returns the aliases from a on as a slice.

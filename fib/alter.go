@@ -148,7 +148,7 @@ func (f *FIB) Delete(n *netns.Net, r Route) error {
 // Linux: fib_table_delete, fib_nh_match, fib_metrics_match.
 func (r *Route) selects(a *alias) bool {
 	i := a.info
-	return a.table == r.Table && a.tos == r.TOS &&
+	return a.table == r.Table && a.tos == r.class() && i.sources() == r.sources() &&
 		(r.Type == Unspec || a.typ == r.Type) &&
 		(r.Scope == Nowhere || a.scope == r.Scope) &&
 		(r.Proto == 0 || a.proto == r.Proto) &&

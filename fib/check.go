@@ -37,6 +37,9 @@ func (f *FIB) build(n *netns.Net, r *Route) (c cell, a *alias, err error) {
 		a.table = TableMain
 	}
 	if f.conf.Family == IPv6 {
+		if err := a.setFrom(r); err != nil {
+			return c, nil, err
+		}
 		return c, a, f.build6(n, a, r)
 	}
 	switch {

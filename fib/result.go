@@ -30,7 +30,7 @@ func (r Result) MTU() int { return int(r.alias.info.mtu) }
 func (r Result) AdvMSS() int { return int(r.alias.info.advmss) }
 
 // TOS returns the TOS for which the route is, 0 if for any.
-func (r Result) TOS() uint8 { return r.alias.tos }
+func (r Result) TOS() uint8 { return r.alias.service() }
 
 // Metrics returns the route's other metrics.
 func (r Result) Metrics() Metrics { return r.alias.info.metrics }

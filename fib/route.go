@@ -105,8 +105,9 @@ type NextHop struct {
 // Linux: struct fib_alias with its struct fib_info.
 type Route struct {
 	Dst      netip.Prefix
-	Src      netip.Addr // preferred source address; the zero Addr: none
-	NextHops []NextHop  // never written after it was given to Add
+	Src      netip.Addr   // preferred source address; the zero Addr: none
+	From     netip.Prefix // for what sources, IPv6's alone; the zero Prefix: for all
+	NextHops []NextHop    // never written after it was given to Add
 	Table    uint32
 	Metric   uint32 // lower wins. Linux: fib_priority
 	MTU      uint32 // RTAX_MTU; 0: the device's
@@ -115,7 +116,7 @@ type Route struct {
 	Type     Type
 	Scope    Scope
 	Proto    uint8
-	TOS      uint8
+	TOS      uint8 // IPv4's alone
 	// Pref orders routes of one metric, IPv6's alone: 1 high, 0 medium, 3 low
 	// (RFC 4191). Linux: RTA_PREF.
 	Pref uint8

@@ -247,6 +247,10 @@ func (t *trie) walk6(yield func(c cell, a *alias) bool) {
 	} else {
 		t.few.walk(collect)
 	}
+	if slices.ContainsFunc(all, cell.hasFrom) {
+		dump6(all, yield)
+		return
+	}
 	slices.SortFunc(all, order6)
 	for _, c := range all {
 		for a := c.chain; a != nil; a = a.next {

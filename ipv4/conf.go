@@ -35,6 +35,9 @@ type Conf struct {
 	MTUExpires           atomic.Int32  // route.mtu_expires, in seconds
 	MinAdvMSS            atomic.Int32  // route.min_adv_mss, in bytes, kept for who will need it
 	FwmarkReflect        atomic.Int32  // fwmark_reflect
+	HashPolicy           atomic.Int32  // fib_multipath_hash_policy
+	HashFields           atomic.Int32  // fib_multipath_hash_fields, a mask
+	HashSeed             atomic.Uint32 // fib_multipath_hash_seed
 	IGMPMaxMemberships   atomic.Int32  // igmp_max_memberships, groups a socket may join
 	IGMPMaxMSF           atomic.Int32  // igmp_max_msf, sources a socket's filter may name
 	IGMPQRV              atomic.Int32  // igmp_qrv, how often a change is told
@@ -80,6 +83,7 @@ func newConf(*netns.Net) *Conf {
 	c.IGMPMaxMemberships.Store(20)
 	c.IGMPMaxMSF.Store(10)
 	c.IGMPQRV.Store(2)
+	c.HashFields.Store(7)
 	c.IGMPLinkLocal.Store(1)
 	for i, v := range [3]int32{128, 512, 1024} {
 		c.gcThresh[i].Store(v)

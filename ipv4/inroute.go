@@ -55,6 +55,9 @@ func (s *Inet) routeInput(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device,
 		}
 		return 0
 	}
+	if res.Several() {
+		s.spreadIn(p.Net(), ip, &res)
+	}
 	r.res, r.typ = res, res.Type
 	switch {
 	case res.Type == fib.Broadcast && !in.BCForwarding():
@@ -75,7 +78,6 @@ func (s *Inet) routeInput(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device,
 // inFlow is what routing looks at of a packet that arrived.
 func inFlow(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device) fib.Flow {
 	fl := fib.Flow{Dst: netip.AddrFrom4(dst), Src: ip.Src(), Iif: int32(in.dev.Index()), Mark: p.Mark, TOS: ip.TOS(), Proto: ip.Proto()}
-	fl.Hash = wire.FlowHash4(0, 0, ip.Src4(), dst, 0, 0)
 	if hdr := ip.HeaderLen(); (fl.Proto == wire.ProtoUDP || fl.Proto == wire.ProtoTCP) && len(ip) >= hdr+4 && ip.FragOffset() == 0 {
 		fl.SPort, fl.DPort = wire.UDP(ip[hdr:]).SrcPort(), wire.UDP(ip[hdr:]).DstPort()
 	}

@@ -56,9 +56,6 @@ func (s *Inet) Route(n *netns.Net, fl *fib.Flow) (Route, error) {
 func (s *Inet) routeOutput(n *netns.Net, fl *fib.Flow, rt *Route) (fib.Type, syscall.Errno) {
 	f := *fl
 	f.Iif = loopbackIndex
-	if f.Hash == 0 && rt.Dst.Is4() {
-		f.Hash = wire.FlowHash4(0, 0, as4(rt.Src), rt.Dst.As4(), 0, 0)
-	}
 	if chosen(rt.Src) {
 		if !canBeSource(rt.Src.As4()) {
 			return 0, syscall.EINVAL
@@ -131,6 +128,9 @@ func (s *Inet) routeByFIB(n *netns.Net, f *fib.Flow, rt *Route) (fib.Type, sysca
 			rt.Src = s.SelectSource(n, rt.Dev, netip.Addr{}, fib.Link)
 		}
 		return fib.Unicast, 0
+	}
+	if f.Oif == 0 && res.Several() {
+		s.spreadOut(n, f, &res)
 	}
 	rt.Result = res
 	if res.Type == fib.Local {

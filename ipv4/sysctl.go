@@ -32,7 +32,7 @@ func ParseInt(value string, lo, hi int64) (int64, error) {
 // initSysctl registers net.ipv4.* and the names below net.core that IPv4's
 // sockets go by.
 func (s *Inet) initSysctl() error {
-	for _, register := range []func() error{s.initNetSysctl, s.initConfSysctl, s.initNeighSysctl, s.initCoreSysctl} {
+	for _, register := range []func() error{s.initNetSysctl, s.initConfSysctl, s.initNeighSysctl, s.initCoreSysctl, s.initMultipathSysctl} {
 		if err := register(); err != nil {
 			return err
 		}
@@ -70,6 +70,8 @@ var numbers = []number{
 	{"igmp_max_msf", func(c *Conf) *atomic.Int32 { return &c.IGMPMaxMSF }, math.MinInt32, math.MaxInt32},
 	{"igmp_qrv", func(c *Conf) *atomic.Int32 { return &c.IGMPQRV }, 1, math.MaxInt32},
 	{"igmp_link_local_mcast_reports", func(c *Conf) *atomic.Int32 { return &c.IGMPLinkLocal }, 0, 255},
+	{"fib_multipath_hash_policy", func(c *Conf) *atomic.Int32 { return &c.HashPolicy }, 0, 3},
+	{"fib_multipath_hash_fields", func(c *Conf) *atomic.Int32 { return &c.HashFields }, 1, 0xfff},
 	{"fwmark_reflect", func(c *Conf) *atomic.Int32 { return &c.FwmarkReflect }, 0, 255},
 }
 

@@ -20,6 +20,8 @@ type Conf struct {
 	EchoIgnoreAny atomic.Int32 // icmp.echo_ignore_anycast
 	ICMPRatelimit atomic.Int32 // icmp.ratelimit, in ms between errors to one peer
 	FwmarkReflect atomic.Int32 // fwmark_reflect
+	HashPolicy    atomic.Int32 // fib_multipath_hash_policy
+	HashFields    atomic.Int32 // fib_multipath_hash_fields, a mask
 	MLDQRV        atomic.Int32 // mld_qrv, how often a change is told
 	MLDMaxMSF     atomic.Int32 // mld_max_msf, sources a socket's filter may name
 	MinAdvMSS     atomic.Int32 // route.min_adv_mss, kept for who will need it
@@ -53,6 +55,7 @@ func (s *Inet) newConf(*netns.Net) *Conf {
 	c.dflt.Store(s.dflt)
 	c.ICMPRatelimit.Store(100)
 	c.MinAdvMSS.Store(1220)
+	c.HashFields.Store(7)
 	c.FragHighThresh.Store(4 << 20)
 	c.FragLowThresh.Store(3 << 20)
 	c.FragTime.Store(60)

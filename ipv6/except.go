@@ -25,6 +25,7 @@ type exceptKey struct {
 	dst [16]byte
 	oif int32
 	gw  netip.Addr
+	src netip.Addr // of a route for some sources: whom it was learnt of
 }
 
 // An exception is what was learnt of the way to one destination. It is
@@ -53,18 +54,25 @@ type exceptMade struct {
 	number uint64
 }
 
-// exceptionTo returns what is known of the way to dst by a route, nil for nothing
-// new. Where a Net has none it costs a load. Linux: rt6_find_cached_rt.
-func (s *Inet) exceptionTo(n *netns.Net, res *fib.Result, dst netip.Addr) *exception {
+// exceptionTo returns what is known of the way from src to dst by a route, nil for
+// nothing new. Where a Net has none it costs a load. Linux: rt6_find_cached_rt.
+func (s *Inet) exceptionTo(n *netns.Net, res *fib.Result, dst, src netip.Addr) *exception {
 	st := s.path.nets.Of(n)
 	if st.except.count.Load() == 0 || res.Hop == nil {
 		return nil
 	}
-	return s.findException(n, st, res, dst.As16())
+	k := exceptKey{dst.As16(), res.Hop.IfIndex, res.Hop.Gw, netip.Addr{}}
+	if from := res.From(); from.IsValid() {
+		k.src = src
+		if e := s.findException(n, st, res, k); e != nil {
+			return e
+		}
+		k.src = from.Addr() // whomever it is of
+	}
+	return s.findException(n, st, res, k)
 }
 
-func (s *Inet) findException(n *netns.Net, st *pathNet, res *fib.Result, dst [16]byte) *exception {
-	k := exceptKey{dst, res.Hop.IfIndex, res.Hop.Gw}
+func (s *Inet) findException(n *netns.Net, st *pathNet, res *fib.Result, k exceptKey) *exception {
 	e, ok := s.path.exceptions.Get(n, k)
 	switch {
 	case !ok || int(e.bits) != res.Prefix().Bits() || e.metric != res.Metric():
@@ -87,8 +95,8 @@ func (s *Inet) forgetException(n *netns.Net, st *pathNet, k exceptKey) {
 }
 
 // addException notes what e says of the way to dst by a hop of a route, beside what is
-// known. Linux: rt6_insert_exception.
-func (s *Inet) addException(n *netns.Net, res *fib.Result, hop *fib.NextHop, dst [16]byte, e exception) {
+// known. What is learnt of a route for some sources is true of src alone. Linux: rt6_insert_exception.
+func (s *Inet) addException(n *netns.Net, res *fib.Result, hop *fib.NextHop, dst [16]byte, src netip.Addr, e exception) {
 	st := s.path.nets.Own(n)
 	x := &st.except
 	x.mu.Lock()
@@ -96,7 +104,10 @@ func (s *Inet) addException(n *netns.Net, res *fib.Result, hop *fib.NextHop, dst
 	if st.dead.Load() {
 		return
 	}
-	k := exceptKey{dst, hop.IfIndex, hop.Gw}
+	k := exceptKey{dst, hop.IfIndex, hop.Gw, netip.Addr{}}
+	if res.From().IsValid() {
+		k.src = src
+	}
 	e.bits, e.metric = uint8(res.Prefix().Bits()), res.Metric()
 	if old, ok := s.path.exceptions.Get(n, k); ok {
 		e.number = old.number
@@ -170,11 +181,16 @@ func (s *Inet) delException(n *netns.Net, m *netlink.Route) error {
 	return err
 }
 
+// of reports whether k is of a route for those sources.
+func (k *exceptKey) of(from netip.Prefix) bool {
+	return k.src.IsValid() == from.IsValid() && (!from.IsValid() || from.Contains(k.src))
+}
+
 // routeGone forgets the exceptions to a route that has gone, or that another has
 // taken the place of: in Linux they hang from its next hops.
 func (s *Inet) routeGone(n *netns.Net, r *fib.Route) {
 	s.editExceptions(n, func(k exceptKey, e *exception) *exception {
-		if int(e.bits) == r.Dst.Bits() && e.metric == r.Metric && r.Dst.Contains(netip.AddrFrom16(k.dst)) {
+		if k.of(r.From) && int(e.bits) == r.Dst.Bits() && e.metric == r.Metric && r.Dst.Contains(netip.AddrFrom16(k.dst)) {
 			return nil
 		}
 		return e

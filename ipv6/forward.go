@@ -40,7 +40,7 @@ func (s *Inet) forward(w *core.Worker, p *core.Packet, ip wire.IPv6, in *device,
 	if hop.Gw.IsValid() {
 		gw = hop.Gw
 	}
-	if e := s.exceptionTo(p.Net(), &r.res, ip.Dst()); e != nil && e.better {
+	if e := s.exceptionTo(p.Net(), &r.res, ip.Dst(), ip.Src()); e != nil && e.better {
 		if gw = e.gw; !gw.IsValid() {
 			gw = ip.Dst()
 		}

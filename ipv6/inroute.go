@@ -49,6 +49,9 @@ func (s *Inet) routeInput(p *core.Packet, ip wire.IPv6, in *device, r *inRoute) 
 		r.err = err.(syscall.Errno)
 		return 0
 	}
+	if fl.Oif == 0 && res.Several() {
+		s.spreadIn(p.Net(), ip, &res)
+	}
 	r.res = res
 	switch {
 	case res.Type == fib.Local:
@@ -66,7 +69,6 @@ func (s *Inet) routeInput(p *core.Packet, ip wire.IPv6, in *device, r *inRoute) 
 // inFlow is what routing looks at of a packet that arrived.
 func inFlow(p *core.Packet, ip wire.IPv6, in *device) fib.Flow {
 	fl := fib.Flow{Dst: ip.Dst(), Src: ip.Src(), Iif: int32(in.dev.Index()), Mark: p.Mark, TOS: ip.Class(), Proto: ip.Next()}
-	fl.Hash = wire.FlowHash6(ip.FlowLabel(), fl.Proto, ip.Src16(), ip.Dst16(), 0, 0)
 	if fl.Dst.IsLinkLocalUnicast() {
 		fl.Oif = fl.Iif // of this link, and of no other
 	}

@@ -44,6 +44,8 @@ type Config struct {
 	Enabled bool
 	// Errors counts the ICMP errors of a Net, those of IPv4 among them. Required.
 	Errors ErrorBudget
+	// HashSeed is a Net's net.ipv4.fib_multipath_hash_seed; nil: 0.
+	HashSeed func(n *netns.Net) uint32
 }
 
 // An ErrorBudget is a Net's limit on ICMP messages of both families. It is
@@ -76,6 +78,7 @@ type Inet struct {
 	mr    mroutes                         // multicast routing
 
 	budget ErrorBudget
+	seed   func(n *netns.Net) uint32
 
 	// what Nets begin with; constant
 	all, dflt *devConf
@@ -107,7 +110,7 @@ type ICMPError struct {
 // machine boots. Errors: ENOENT for an entry point without a row in the table
 // of gates, EEXIST for one that is taken.
 func New(s *core.Stack, hooks *netfilter.Hooks, ctl *sysctl.Registry, nl *netlink.Rtnetlink, c Config) (*Inet, error) {
-	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl, devs: core.NewDevSlot[device](1), parms: core.DefaultNeighParms(), budget: c.Errors}
+	in := &Inet{Core: s, Hooks: hooks, Sysctl: ctl, Netlink: nl, devs: core.NewDevSlot[device](1), parms: core.DefaultNeighParms(), budget: c.Errors, seed: c.HashSeed}
 	in.parms.Locktime = 0
 	in.all, in.dflt = builtins(c.Enabled)
 	in.usual = map[int]*devConf{}

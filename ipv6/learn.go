@@ -37,5 +37,5 @@ func (s *Inet) UpdatePMTU(n *netns.Net, fl *fib.Flow, mtu int) {
 		return
 	}
 	lasts := time.Duration(s.conf.Of(n).MTUExpires.Load()) * time.Second
-	s.addException(n, &rt.Result, rt.Hop, rt.Dst.As16(), exception{mtu: mtu, expires: s.Core.Sys.Now() + lasts})
+	s.addException(n, &rt.Result, rt.Hop, rt.Dst.As16(), rt.Src, exception{mtu: mtu, expires: s.Core.Sys.Now() + lasts})
 }

@@ -31,7 +31,7 @@ type lifetimes struct {
 // A routeKey is a route, as far as those go that have an end.
 type routeKey struct {
 	table, metric uint32
-	dst           netip.Prefix
+	dst, from     netip.Prefix
 	gw            netip.Addr
 	dev           int32
 }
@@ -43,7 +43,7 @@ type routeLife struct {
 }
 
 func keyOfRoute(r *fib.Route) routeKey {
-	k := routeKey{table: r.Table, metric: r.Metric, dst: r.Dst}
+	k := routeKey{table: r.Table, metric: r.Metric, dst: r.Dst, from: r.From}
 	if k.table == 0 {
 		k.table = fib.TableMain
 	}

@@ -82,7 +82,7 @@ func (s *Inet) Redirect(w *core.Worker, p *core.Packet, fl *fib.Flow) {
 	if target != dst {
 		e.gw = target
 	}
-	s.addException(n, &rt.Result, rt.Hop, dst.As16(), e)
+	s.addException(n, &rt.Result, rt.Hop, dst.As16(), rt.From().Addr(), e)
 }
 
 // sendRedirect tells the sender of a packet, which goes back to the link it came

@@ -31,17 +31,19 @@ type Route struct {
 // Route finds the way of a packet that this Net sends, and its source address if
 // fl.Src is none. The errors are bare errnos: ENETUNREACH and those of
 // [fib.FIB.Lookup]; EADDRNOTAVAIL where no address will do as a source.
-// A Net that has no address at all hears of that first. Linux: ip6_dst_lookup_tail.
+// A Net that has no address at all hears of that first. Linux:
+// ip6_route_output_flags, ip6_dst_lookup_tail.
 func (s *Inet) Route(n *netns.Net, fl *fib.Flow) (Route, error) {
-	rt, err := s.lookup(n, fl)
+	rt, err := s.route(n, fl, true)
 	if err != nil && err != syscall.EAFNOSUPPORT && !chosen(fl.Src) && !fl.Dst.IsMulticast() && !s.SelectSource(n, nil, fl.Dst).IsValid() {
 		err = syscall.EADDRNOTAVAIL
 	}
 	return rt, err
 }
 
-// lookup is Route as ip -6 route get asks it. Linux: ip6_route_output_flags.
-func (s *Inet) lookup(n *netns.Net, fl *fib.Flow) (Route, error) {
+// route is Route; a question about routes does not go on to choose a source where
+// there is none without.
+func (s *Inet) route(n *netns.Net, fl *fib.Flow, sends bool) (Route, error) {
 	rt := Route{Src: fl.Src, Dst: fl.Dst}
 	if !rt.Dst.IsValid() || rt.Dst.IsUnspecified() {
 		rt.Dst = netip.IPv6Loopback() // this host. Linux: rawv6_sendmsg, udpv6_sendmsg
@@ -51,23 +53,21 @@ func (s *Inet) lookup(n *netns.Net, fl *fib.Flow) (Route, error) {
 	}
 	f := *fl
 	f.Iif, f.Dst, f.Scope = loopbackIndex, rt.Dst, fib.Global
-	if f.Hash == 0 {
-		var src [16]byte
-		if rt.Src.IsValid() {
-			src = rt.Src.As16()
-		}
-		f.Hash = wire.FlowHash6(0, 0, src, rt.Dst.As16(), 0, 0)
-	}
 	if f.Oif != 0 && s.Core.DeviceByIndex(n, int(f.Oif)) == nil {
 		return Route{}, syscall.ENETUNREACH
 	}
 	res, err := s.FIB.Lookup(n, &f)
-	if err != nil && f.Oif != 0 && !s.strict(fl) { // the device is a wish, then
-		f.Oif = 0
-		res, err = s.FIB.Lookup(n, &f)
+	if f.Oif != 0 && !s.strict(fl) {
+		res, err = s.wish(n, &f, res, err)
+	}
+	if err != nil && sends && !chosen(fl.Src) {
+		res, rt.Src, err = s.routeFrom(n, &f, err)
 	}
 	if err != nil {
 		return Route{}, err
+	}
+	if fl.Oif == 0 && res.Several() {
+		s.spreadOut(n, &f, &res)
 	}
 	rt.Result = res
 	if res.Hop == nil || res.Hop.Dev == nil {
@@ -126,7 +126,7 @@ func (s *Inet) finishRoute(n *netns.Net, rt *Route) error {
 		rt.MTU = dev.mtu()
 	}
 	rt.MTU = min(rt.MTU, wire.IPv6Len+wire.IPv6MaxLen)
-	if e := s.exceptionTo(n, &rt.Result, rt.Dst); e != nil {
+	if e := s.exceptionTo(n, &rt.Result, rt.Dst, rt.Src); e != nil {
 		e.apply(rt)
 	}
 	return nil

@@ -114,6 +114,9 @@ func (s *Inet) routeOf(n *netns.Net, m *netlink.Route) fib.Route {
 		r.Dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 	}
 	r.Dst = r.Dst.Masked()
+	if m.Src.IsValid() && m.Src.Bits() > 0 {
+		r.From = m.Src.Masked()
+	}
 	if r.Src.IsValid() && r.Src.IsUnspecified() {
 		r.Src = netip.Addr{}
 	}
@@ -148,8 +151,8 @@ func (s *Inet) doNewRoute(n *netns.Net, req *netlink.Request) ([]netlink.Message
 			how |= f.to
 		}
 	}
-	if m.Src.IsValid() && m.Src.Bits() > 0 || m.TOS != 0 {
-		return nil, netlink.Extack(syscall.EOPNOTSUPP, "ipv6: Routes by source are not modelled")
+	if m.TOS != 0 {
+		return nil, netlink.Extack(syscall.EINVAL, "Invalid dsfield (tos): option not available for IPv6")
 	}
 	r := s.routeOf(n, m)
 	if r.Metric == 0 {

@@ -1,6 +1,7 @@
 package ipv6
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"syscall"
 
@@ -51,7 +52,7 @@ func (s *Inet) getRoute(n *netns.Net, m *netlink.Route) ([]netlink.Message, erro
 		out.Gateway = res.Hop.Gw
 	}
 	out.Flags |= s.hopFlags(res.Hop)
-	if e := s.exceptionTo(n, &res, fl.Dst); e != nil {
+	if e := s.exceptionTo(n, &res, fl.Dst, fl.Src); e != nil {
 		e.fill(out, s.Core.Sys.Now())
 	}
 	return []netlink.Message{out}, nil
@@ -65,10 +66,10 @@ func (s *Inet) getOutput(n *netns.Net, fl *fib.Flow, out *netlink.Route) (fib.Re
 	ask := *fl
 	given := ask.Src
 	ask.Src = netip.Addr{}
-	rt, err := s.lookup(n, &ask)
+	rt, err := s.route(n, &ask, false)
 	if given.IsValid() { // rules may look at it; the source that is shown is the route's own
 		with := *fl
-		rt, err = s.lookup(n, &with)
+		rt, err = s.route(n, &with, false)
 		if err == nil {
 			rt.Src = s.routeSource(n, &rt)
 		}
@@ -106,7 +107,7 @@ func (s *Inet) getInput(n *netns.Net, m *netlink.Route, fl *fib.Flow, out *netli
 	}
 	w := s.Core.Enter()
 	defer w.Leave()
-	p := w.NewPacket(n, wire.IPv6Len)
+	p := w.NewPacket(n, wire.IPv6Len+4)
 	defer w.Deliver(p)
 	p.Opts[optFlags] = flagAgain // nothing was sent by lo: it is asked what would be done
 	f := wire.IPv6Fields{Next: fl.Proto, Dst: fl.Dst.As16()}
@@ -114,6 +115,7 @@ func (s *Inet) getInput(n *netns.Net, m *netlink.Route, fl *fib.Flow, out *netli
 		f.Src = fl.Src.As16()
 	}
 	ip, _ := wire.PutIPv6(p.Bytes(), f)
+	binary.BigEndian.PutUint32(ip[wire.IPv6Len:], uint32(fl.SPort)<<16|uint32(fl.DPort))
 	p.Dev, p.InIndex, p.Mark, p.Type = d, d.Index(), fl.Mark, core.ToHost
 	p.SetL3(0)
 	var r inRoute

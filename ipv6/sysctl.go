@@ -46,6 +46,8 @@ var numbers = []number{
 	{"ip_nonlocal_bind", func(c *Conf) *atomic.Int32 { return &c.NonlocalBind }, 0, 255},
 	{"bindv6only", func(c *Conf) *atomic.Int32 { return &c.BindV6Only }, 0, 255},
 	{"fwmark_reflect", func(c *Conf) *atomic.Int32 { return &c.FwmarkReflect }, 0, 255},
+	{"fib_multipath_hash_policy", func(c *Conf) *atomic.Int32 { return &c.HashPolicy }, 0, 3},
+	{"fib_multipath_hash_fields", func(c *Conf) *atomic.Int32 { return &c.HashFields }, 1, 0xfff},
 	{"max_hbh_opts_number", func(c *Conf) *atomic.Int32 { return &c.hopOptions.number }, math.MinInt32, math.MaxInt32},
 	{"max_hbh_length", func(c *Conf) *atomic.Int32 { return &c.hopOptions.longest }, math.MinInt32, math.MaxInt32},
 	{"max_dst_opts_number", func(c *Conf) *atomic.Int32 { return &c.dstOptions.number }, math.MinInt32, math.MaxInt32},

@@ -74,7 +74,7 @@ func (s *Inet) routeMessage(n *netns.Net, r *fib.Route) *netlink.Route {
 	m := &netlink.Route{Family: unix.AF_INET6, Dst: r.Dst, Table: r.Table, Proto: r.Proto, Type: uint8(r.Type), Priority: r.Metric,
 		PrefSrc: r.Src, MTU: r.MTU, AdvMSS: r.AdvMSS, Window: r.Window, HopLimit: r.HopLimit, InitCwnd: r.InitCwnd, InitRwnd: r.InitRwnd,
 		Locked: r.Locked, Has: netlink.RoutePref | netlink.RouteCacheInfo}
-	m.Pref, m.Expires = r.Pref, s.expires(n, r)
+	m.Pref, m.Expires, m.Src = r.Pref, s.expires(n, r), r.From
 	switch len(r.NextHops) {
 	case 0:
 		m.OIF, m.Error = loopbackIndex, -int32(refusal(r.Type))

@@ -120,6 +120,7 @@ type RouteFilter struct {
 	Via, PrefSrc     netip.Addr
 	Root, Match      netip.Prefix // within Root; containing Match
 	hasRoot, hasExct bool
+	From             sourceFilter
 	IDev             int // Dev's index, when running
 }
 
@@ -157,6 +158,8 @@ func parseRouteFilter(a *args, c *Command) RouteFilter {
 				panic(invalid(v, "TOS value is invalid\n"))
 			}
 			f.TOS = int(n)
+		case w == "from":
+			f.From.parse(a, &f.Family)
 		case w == "via":
 			f.Via = hostPrefix(a.next(), &f.Family).Addr()
 		case w == "src":

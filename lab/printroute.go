@@ -34,6 +34,7 @@ func (f *RouteFilter) matches(r *netlink.Route) bool {
 		f.Type != 0 && f.Type != r.Type,
 		f.Metric >= 0 && f.Metric != int64(r.Priority),
 		f.TOS >= 0 && f.TOS != int(r.TOS),
+		!f.From.matches(r.Src),
 		f.Via.IsValid() && f.Via != r.Gateway,
 		f.PrefSrc.IsValid() && f.PrefSrc != r.PrefSrc,
 		f.IDev != 0 && f.IDev != r.OIF: // a route of several hops is in no device's list
