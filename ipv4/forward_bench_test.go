@@ -2,10 +2,12 @@ package ipv4
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"nsmodel/core"
 	"nsmodel/core/wire"
+	"nsmodel/fib"
 	"nsmodel/netns"
 )
 
@@ -61,6 +63,11 @@ func BenchmarkForward(b *testing.B) {
 func TestForwardAllocatesNothing(t *testing.T) {
 	eachPlace(t, func(t *testing.T, m *machine) {
 		n, in, _, _ := m.router("r")
+		// Of the way to another host something was learnt, so that all packets look.
+		m.in.UpdatePMTU(n, &fib.Flow{Dst: netip.MustParseAddr("10.9.3.5")}, 1400)
+		if m.in.path.exceptions.Len(n) != 1 {
+			t.Fatal("nothing was learnt")
+		}
 		step, done := m.forwarder(in)
 		step()
 		if k := testing.AllocsPerRun(1000, step); k != 0 {

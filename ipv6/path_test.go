@@ -7,6 +7,7 @@ import (
 
 	"nsmodel/core"
 	"nsmodel/core/wire"
+	"nsmodel/fib"
 )
 
 const host, far = "2001:db8:1::2", "2001:db8:9::9"
@@ -15,6 +16,11 @@ func TestForwardAllocatesNothing(t *testing.T) {
 	eachPlace(t, func(t *testing.T, m *machine) {
 		n, in, _, tap := m.router("r")
 		tap.keep = false
+		// Of the way to another host something was learnt, so that all packets look.
+		m.in.UpdatePMTU(n, &fib.Flow{Dst: netip.MustParseAddr("2001:db8:9::77")}, 1400)
+		if m.in.path.exceptions.Len(n) != 1 {
+			t.Fatal("nothing was learnt")
+		}
 		b := datagram(host, far, 64, wire.ProtoUDP, udp(host, far))
 		frame := make([]byte, wire.EthernetLen+len(b))
 		wire.PutEthernet(frame, in.Addr(), wire.MAC{2, 0, 0, 0, 1, 1}, wire.EtherTypeIPv6)
