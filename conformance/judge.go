@@ -91,11 +91,11 @@ func standing(at nsmodel.Places, vs []Variant) []Variant {
 	return out
 }
 
-// EveryPlacement returns a matrix judge that tries every placement vector there
-// is, and nothing else: some seconds a lab.
-func EveryPlacement() Judge {
-	return judge("matrix", "is it the same, to the byte, under every placement vector?", func(l *Lab) Finding {
-		return JudgeMatrixOn(l, EveryVector())
+// EveryPair returns a matrix judge that tries every two subsystems placed
+// otherwise than all others, and nothing else: some seconds a lab.
+func EveryPair() Judge {
+	return judge("matrix", "is it the same, to the byte, whichever two subsystems are placed otherwise than the rest?", func(l *Lab) Finding {
+		return JudgeMatrixOn(l, PairVectors())
 	})
 }
 

@@ -27,7 +27,7 @@ func judge(args []string) int {
 	only := fs.String("only", "", "`JUDGE`: golden, matrix, solo or linux; several with commas")
 	long := fs.Duration("generate", 0, "for so `LONG`, draw labs and compare the model with Linux step by step")
 	drawn := generateFlags(fs)
-	every := fs.Bool("every", false, "let the matrix judge try every placement vector there is, a few seconds a lab")
+	every := fs.Bool("every", false, "let the matrix judge place every two subsystems otherwise than the rest, a few seconds a lab")
 	rewrite := fs.Bool("rewrite", false, "first put the transcripts on file as they are now")
 	place := addPlace(fs)
 	fs.Usage = func() {
@@ -68,14 +68,14 @@ func judge(args []string) int {
 	}
 	all := conformance.JudgesOn(place.Places, boxes, why)
 	if *every && place.Places != (nsmodel.Places{}) {
-		return fail(fmt.Errorf("judge: --every tries all placements, --place one: %w", syscall.EINVAL))
+		return fail(fmt.Errorf("judge: --every tries many placements, --place one: %w", syscall.EINVAL))
 	}
 	if *rewrite && place.Places != (nsmodel.Places{}) {
 		return fail(fmt.Errorf("judge: what is put on file is the default's, not --place's: %w", syscall.EINVAL))
 	}
 	if *every {
 		i := slices.IndexFunc(all, func(j conformance.Judge) bool { return j.Name == "matrix" })
-		all[i] = conformance.EveryPlacement()
+		all[i] = conformance.EveryPair()
 	}
 	judges, err := chooseJudges(all, *only)
 	if err != nil {
