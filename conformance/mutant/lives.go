@@ -58,7 +58,7 @@ func tellings() []Mutant {
 		{Name: "changes to links are told in the initial namespace", Kind: Notification, Precedent: "C83 hsr: notifications in the device's ns, 2026",
 			Edits: []Edit{{"core/netlink/handlers.go", "\t\th.r.Publish(n, GroupLink, op, h.linkMessage(d))\n", "\t\th.r.Publish(n.System().Init(), GroupLink, op, h.linkMessage(d))\n"}}},
 		{Name: "changes to addresses are told in the initial namespace", Kind: Notification, Precedent: "C83 xfrm: MIGRATE to caller's netns, 2026",
-			Edits: []Edit{{"ipv4/tell.go", "\t\ts.Netlink.Publish(n, netlink.GroupIPv4IfAddr, op, addrMessage(a))\n", "\t\ts.Netlink.Publish(n.System().Init(), netlink.GroupIPv4IfAddr, op, addrMessage(a))\n"}}},
+			Edits: []Edit{{"ipv4/tell.go", "\t\ts.Netlink.Publish(n, netlink.GroupIPv4IfAddr, op, s.addrMessage(a))\n", "\t\ts.Netlink.Publish(n.System().Init(), netlink.GroupIPv4IfAddr, op, s.addrMessage(a))\n"}}},
 		{Name: "changes to neighbours are told to all", Kind: Notification, Precedent: "C83 of that kind: a broadcast without a filter",
 			Edits: []Edit{{"core/netlink/handlers_neigh.go", "\tr.Publish(n, GroupNeigh, op, neighMessage(nb, n.System().Now()))\n", "\tfor o := range n.System().Nets() {\n\t\tr.Publish(o, GroupNeigh, op, neighMessage(nb, n.System().Now()))\n\t}\n"}}},
 		{Name: "listeners of a shared home hear of all", Kind: Notification, Precedent: "C83 of that kind: the group's hash is walked without net_eq",
