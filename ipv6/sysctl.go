@@ -60,12 +60,12 @@ var numbers = []number{
 	{"idgen_retries", func(c *Conf) *atomic.Int32 { return &c.IDGenRetries }, math.MinInt32, math.MaxInt32},
 	{"idgen_delay", func(c *Conf) *atomic.Int32 { return &c.IDGenDelay }, math.MinInt32, math.MaxInt32},
 	{"icmp.ratelimit", func(c *Conf) *atomic.Int32 { return &c.ICMPRatelimit }, 0, math.MaxInt32},
-	{"icmp.echo_ignore_all", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreAll }, 0, 1},
-	{"icmp.echo_ignore_multicast", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreMc }, 0, 1},
+	{"icmp.echo_ignore_all", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreAll }, 0, 255},
+	{"icmp.echo_ignore_multicast", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreMc }, 0, 255},
 	{"route.mtu_expires", func(c *Conf) *atomic.Int32 { return &c.MTUExpires }, math.MinInt32 / 1000, math.MaxInt32 / 1000},
 	{"route.gc_timeout", func(c *Conf) *atomic.Int32 { return &c.GCTimeout }, math.MinInt32 / 1000, math.MaxInt32 / 1000},
 	{"route.min_adv_mss", func(c *Conf) *atomic.Int32 { return &c.MinAdvMSS }, math.MinInt32, math.MaxInt32},
-	{"icmp.echo_ignore_anycast", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreAny }, 0, 1},
+	{"icmp.echo_ignore_anycast", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreAny }, 0, 255},
 }
 
 func (s *Inet) initNetSysctl() error {

@@ -53,6 +53,8 @@ var neighTunables = []neighTunable{
 	span("delay_first_probe_time", time.Second, func(p *core.NeighParms) *time.Duration { return &p.DelayProbe }),
 	span("gc_stale_time", time.Second, func(p *core.NeighParms) *time.Duration { return &p.GCStale }),
 	span("locktime", time.Second/userHZ, func(p *core.NeighParms) *time.Duration { return &p.Locktime }),
+	span("proxy_delay", time.Second/userHZ, func(p *core.NeighParms) *time.Duration { return &p.ProxyDelay }),
+	counter("proxy_qlen", func(p *core.NeighParms) *int { return &p.ProxyQueue }),
 	span(baseReachable, time.Millisecond, func(p *core.NeighParms) *time.Duration { return &p.BaseReachable }),
 }
 
