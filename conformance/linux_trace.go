@@ -56,14 +56,14 @@ func (m probes) Trace(net string, dst netip.Addr) (lab.TraceSocket, error) {
 }
 
 // OpenTrace makes the socket of a tracepath to dst in the calling thread's
-// namespace: with an error queue, and with Don't Fragment whatever is known of
+// namespace: with an error queue, and with Don't Fragment and what is known of
 // the path.
 func OpenTrace(dst netip.Addr) (*os.File, error) {
 	family, level := unix.AF_INET, unix.SOL_IP
-	options := [][2]int{{unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE}, {unix.IP_RECVERR, 1}, {unix.IP_RECVTTL, 1}}
+	options := [][2]int{{unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO}, {unix.IP_RECVERR, 1}, {unix.IP_RECVTTL, 1}}
 	if dst.Is6() {
 		family, level = unix.AF_INET6, unix.SOL_IPV6
-		options = [][2]int{{unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE}, {unix.IPV6_RECVERR, 1}, {unix.IPV6_RECVHOPLIMIT, 1}}
+		options = [][2]int{{unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO}, {unix.IPV6_RECVERR, 1}, {unix.IPV6_RECVHOPLIMIT, 1}}
 	}
 	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {

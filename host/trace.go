@@ -29,7 +29,7 @@ func (h *Host) Trace(net string, dst netip.Addr) (lab.TraceSocket, error) {
 	if dst.Is6() {
 		any = netip.IPv6Unspecified()
 	}
-	c, err := h.M.UDP.Listen(n, netip.AddrPortFrom(any, 0), udp.Options{RecvErr: true, Discover: udp.DiscoverProbe})
+	c, err := h.M.UDP.Listen(n, netip.AddrPortFrom(any, 0), udp.Options{RecvErr: true, Discover: udp.DiscoverDo})
 	if err != nil {
 		n.Put()
 		return nil, bare(err)

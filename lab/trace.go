@@ -14,7 +14,7 @@ import (
 // traceroute do.
 type Tracer interface {
 	// Trace opens a UDP socket in net, with an error queue and without a peer,
-	// that sends what its device takes (IP_PMTUDISC_PROBE) to dst.
+	// that sends what is known to pass (IP_PMTUDISC_DO) to dst.
 	Trace(net string, dst netip.Addr) (TraceSocket, error)
 }
 
