@@ -96,6 +96,12 @@ func (h *Host) listen(n *netns.Net, p *lab.Probe) error {
 	return nil
 }
 
+// loops reports whether a datagram comes from another echo service, or from this
+// one: two of them would talk for ever. inetd does not answer such either.
+func (s *service) loops(from netip.AddrPort) bool {
+	return from.Port() == s.conn.LocalAddrPort().Port()
+}
+
 // run echoes until the socket closes; for machines whose time is real.
 func (s *service) run() {
 	b := make([]byte, 65536)
@@ -104,7 +110,7 @@ func (s *service) run() {
 		switch {
 		case errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ENETDOWN):
 			return
-		case err == nil:
+		case err == nil && !s.loops(from):
 			_, _ = s.conn.WriteToAddrPort(b[:k], from) // UDP: a reply that cannot be sent is lost
 		}
 	}
@@ -119,7 +125,7 @@ func (h *Host) serve() (did bool) {
 	for _, s := range h.sorted() {
 		for s.echo && s.conn.Pending() > 0 {
 			k, from, err := s.conn.TryReadFrom(b[:])
-			if err == nil {
+			if err == nil && !s.loops(from) {
 				_, _ = s.conn.WriteToAddrPort(b[:k], from)
 			}
 			did = true
