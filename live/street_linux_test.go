@@ -19,7 +19,6 @@ type street struct {
 	t     *testing.T
 	w     *world // nil: the middle is the kernel's
 	name  string // of this street, which begins its namespaces' names
-	ends  []string
 	nears []string
 }
 
