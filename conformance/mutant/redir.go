@@ -8,7 +8,7 @@ func learnt() []Mutant {
 		{Name: "IPv6: the MTU of a path is known to every namespace", Kind: Tag, Precedent: "of the kind of C1: rt6_exception found by its destination alone",
 			Edits: []Edit{
 				{"ipv6/except.go", "\tif st.except.count.Load() == 0 || res.Hop == nil {\n", "\tif res.Hop == nil {\n"},
-				{"ipv6/except.go", "\te, ok := s.path.exceptions.Get(n, k)\n\tswitch {", "\te, ok := s.path.exceptions.Get(n, k)\n\tfor o := range n.System().Nets() {\n\t\tfor x, of := range s.path.exceptions.All(o) {\n\t\t\tif x.dst == dst {\n\t\t\t\te, ok = of, true\n\t\t\t}\n\t\t}\n\t}\n\tswitch {"}}},
+				{"ipv6/except.go", "\te, ok := s.path.exceptions.Get(n, k)\n\tswitch {", "\te, ok := s.path.exceptions.Get(n, k)\n\tfor o := range n.System().Nets() {\n\t\tfor x, of := range s.path.exceptions.All(o) {\n\t\t\tif x.dst == k.dst {\n\t\t\t\te, ok = of, true\n\t\t\t}\n\t\t}\n\t}\n\tswitch {"}}},
 		{Name: "IPv6: the MTU of a path outlives its time", Kind: Lifecycle, Precedent: "of the kind of C58: rt6_check_expired is not asked",
 			Edits: []Edit{{"ipv6/except.go", "\tcase s.Core.Sys.Now() >= e.expires:\n", "\tcase s.Core.Sys.Now() < 0:\n"}}},
 		{Name: "IPv6: the MTU of a path ends as the initial namespace says", Kind: Limit, Precedent: "C22 of that kind: ip6_rt_mtu_expires was the host's",
