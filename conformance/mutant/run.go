@@ -122,7 +122,7 @@ func (r *Runner) try(ctx context.Context, program string, number int, place, fir
 	}
 	patience := r.Patience
 	if patience == 0 {
-		patience = 2 * time.Minute
+		patience = 4 * time.Minute
 	}
 	var hung atomic.Bool
 	alarm := time.AfterFunc(patience, func() { hung.Store(true); cancel() })
