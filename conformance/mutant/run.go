@@ -35,7 +35,7 @@ type Runner struct {
 	Rounds int
 	Full   bool
 	// Patience is how long one detector may take before it counts as hanging;
-	// 0 is two minutes.
+	// 0 is four minutes.
 	Patience time.Duration
 }
 
