@@ -81,10 +81,10 @@ func (f *FIB) find(tr *trie, id uint32, k key, fl *Flow, res *Result) syscall.Er
 	}
 	for a, plen := tr.lookup(k); a != nil; a, plen = tr.below(k, plen-1) {
 		for c := a; c != nil; c = c.next {
-			if c.tos != 0 && (c.family == IPv6 || c.tos != fl.TOS&^3) || c.scope < fl.Scope {
-				if c.family == IPv6 && c.tos != 0 {
-					return f.findFrom(tr, id, k, fl, res)
-				}
+			if c.tos != 0 && c.family == IPv6 { // the length of its sources
+				return f.findFrom(tr, id, k, fl, res)
+			}
+			if c.tos != 0 && c.tos != fl.TOS&^3 || c.scope < fl.Scope {
 				continue
 			}
 			if e := typeErrno[c.typ]; e != 0 {
