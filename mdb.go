@@ -100,15 +100,5 @@ func (m *Machine) portSet(n *netns.Net, r *netlink.Request) ([]netlink.Message, 
 	case q.BridgePort == nil || d.Master() == nil || !isBridge(d.Master()):
 		return nil, syscall.EOPNOTSUPP
 	}
-	fast, router := -1, -1
-	if q.BridgePort.Has&netlink.BridgePortFastLeave != 0 {
-		fast = 0
-		if q.BridgePort.FastLeave {
-			fast = 1
-		}
-	}
-	if q.BridgePort.Has&netlink.BridgePortMulticastRouter != 0 {
-		router = int(q.BridgePort.MulticastRouter)
-	}
-	return nil, m.Links.SetPort(d, fast, router)
+	return nil, netlink.ChangePort(d, q.BridgePort)
 }

@@ -137,6 +137,7 @@ func New(c Config) (*Machine, error) {
 		return nil, fmt.Errorf("nsmodel: link: %w", err)
 	}
 	m.Links = link.Of(m.Core)
+	m.Links.SetSources(m.sources())
 	if err := m.fdbMessages(); err != nil {
 		return nil, fmt.Errorf("nsmodel: bridge fdb: %w", err)
 	}

@@ -59,6 +59,10 @@ type Kind struct {
 	// Show returns the kind's attributes in the order in which `ip -d link`
 	// prints them; may be nil.
 	Show func(d *Device) [][2]string
+	// ChangePort and ShowPort are Change and Show of what is said of a port of such a
+	// device; nil if it has no ports. Linux: slave_changelink, fill_slave_info.
+	ChangePort func(port *Device, attrs map[string]string) error
+	ShowPort   func(port *Device) [][2]string
 	// Home is what the package that registers the kind keeps for this machine.
 	Home any
 }

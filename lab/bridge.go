@@ -13,7 +13,7 @@ const bridgeHelp = `Usage: bridge [ -j[son] | -p[retty] | -s[tatistics] | -d[eta
                [ permanent | local | static | dynamic ] [ vlan VID ]
        bridge fdb [ show [ br BRDEV ] [ brport DEV | dev DEV ] [ vlan VID ] [ dynamic | state STATE ] ]
        bridge link [ show [ dev DEV ] ]
-       bridge link set dev DEV [ fastleave { on | off } ] [ mcast_router { 0 | 1 | 2 } ]
+       bridge link set dev DEV [ fastleave { on | off } ] [ mcast_router { 0 | 1 | 2 } ] [ mcast_flood { on | off } ]
        bridge mdb { add | del } dev DEV port PORT grp GROUP [ permanent | temp ]
        bridge mdb [ show [ dev DEV ] ]
 `

@@ -206,11 +206,14 @@ func parseBridgeLinkSet(a *args) Action {
 			a.next()
 			dev = a.next()
 		case "fastleave":
-			l.BridgePort.FastLeave = a.onOff()
+			l.BridgePort.FastLeave = a.oneOf(255) == "on"
 			l.BridgePort.Has |= netlink.BridgePortFastLeave
+		case "mcast_flood":
+			l.BridgePort.MulticastFlood = a.oneOf(255) == "on"
+			l.BridgePort.Has |= netlink.BridgePortMulticastFlood
 		case "mcast_router":
 			a.next()
-			l.BridgePort.MulticastRouter = uint8(a.number(8, "invalid mcast_router"))
+			l.BridgePort.MulticastRouter = uint8(atoi(a.next()))
 			l.BridgePort.Has |= netlink.BridgePortMulticastRouter
 		default:
 			panic(notModelled("bridge link set " + w))

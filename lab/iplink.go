@@ -18,7 +18,14 @@ SETTINGS := [ mtu MTU ] [ address MAC ] [ broadcast MAC ] [ txqueuelen N ] [ ali
 TYPE ARGS := veth [ peer [ name NAME ] [ SETTINGS ] [ netns NETNS ] ] |
              bridge [ ageing_time T ] [ forward_delay T ] [ hello_time T ] [ max_age T ]
                     [ stp_state 0|1 ] [ priority N ] [ vlan_filtering 0|1 ]
-                    [ mcast_snooping 0|1 ] [ mcast_router 0|1|2 ] [ mcast_hash_max N ] |
+                    [ mcast_snooping 0|1 ] [ mcast_router 0|1|2 ] [ mcast_hash_max N ]
+                    [ mcast_querier 0|1 ] [ mcast_query_use_ifaddr 0|1 ] [ mcast_stats_enabled 0|1 ]
+                    [ mcast_startup_query_count N ] [ mcast_last_member_count N ]
+                    [ mcast_query_interval T ] [ mcast_query_response_interval T ]
+                    [ mcast_startup_query_interval T ] [ mcast_last_member_interval T ]
+                    [ mcast_membership_interval T ] [ mcast_querier_interval T ]
+                    [ mcast_igmp_version 2|3 ] [ mcast_mld_version 1|2 ] |
+             bridge_slave [ fastleave on|off ] [ mcast_router 0|1|2 ] [ mcast_flood on|off ] |
              vlan id VID [ protocol 802.1Q|802.1ad ] (stands on "link DEV") |
              macvlan [ mode private|vepa|bridge|passthru ] (stands on "link DEV") |
              passthrough                     (stands on "link DEV") |
@@ -210,6 +217,8 @@ func (p *linkParser) parseType(a *args) {
 		p.l.Peer = q.l
 	case "bridge":
 		p.l.BridgeInfo = parseBridgeInfo(a)
+	case "bridge_slave":
+		p.l.Info, p.l.PortInfo, p.l.BridgePort = "", "bridge", parseBridgeSlave(a)
 	case "vlan":
 		p.l.VLANInfo = parseVLANInfo(a)
 	case "macvlan":
@@ -263,12 +272,11 @@ func parseBridgeInfo(a *args) *netlink.Bridge {
 			b.Priority = uint16(value(netlink.BridgePriority, 16))
 		case abbrev(w, "vlan_filtering"):
 			b.VLANFiltering = value(netlink.BridgeVLANFiltering, 8) != 0
-		case abbrev(w, "mcast_snooping"):
-			b.MulticastSnooping = value(netlink.BridgeMulticastSnooping, 8) != 0
 		case abbrev(w, "mcast_router"):
 			b.MulticastRouter = uint8(value(netlink.BridgeMulticastRouter, 8))
-		case abbrev(w, "mcast_hash_max"):
-			b.MulticastHashMax = uint32(value(netlink.BridgeMulticastHashMax, 32))
+		case abbrev(w, "mcast_snooping"):
+			b.MulticastSnooping = value(netlink.BridgeMulticastSnooping, 8) != 0
+		case parseMulticast(a, b):
 		default:
 			panic(usage(1, "bridge: unknown command \"%s\"?\n%s", w, linkHelp))
 		}

@@ -260,6 +260,11 @@ func (t *tool) printDetails(p *printer, l *netlink.Link) {
 		if l.PortInfo != "" {
 			p.nl()
 			p.str("info_slave_kind", "    %s_slave ", l.PortInfo)
+			if l.BridgePort != nil {
+				p.openNamed("info_slave_data")
+				printBridgeSlave(p, l.BridgePort)
+				p.closeObject()
+			}
 		}
 		p.closeObject()
 	}
@@ -290,5 +295,9 @@ func printBridge(p *printer, b *netlink.Bridge) {
 	}
 	centi("mcast_snooping", netlink.BridgeMulticastSnooping, snoop)
 	centi("mcast_router", netlink.BridgeMulticastRouter, int64(b.MulticastRouter))
-	centi("mcast_hash_max", netlink.BridgeMulticastHashMax, int64(b.MulticastHashMax))
+	for s := range netlink.MulticastSettings() {
+		if v, ok := b.Multicast[s]; ok {
+			p.num(s.JSON(), s.String()+" %d ", int64(v))
+		}
+	}
 }

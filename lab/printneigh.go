@@ -266,6 +266,9 @@ func (s *BridgeLink) run(t *tool) int {
 		p.num("priority", "priority %d ", int64(l.BridgePort.Priority))
 		p.num("cost", "cost %d ", int64(l.BridgePort.Cost))
 		p.text("\n")
+		if t.c.Opts.Details {
+			printBridgePort(p, l.BridgePort)
+		}
 		p.closeObject()
 	}
 	return t.flush(p)

@@ -50,7 +50,11 @@ type port struct {
 	enabled bool // under rtnl. Linux: a state that is not BR_STATE_DISABLED
 
 	fastLeave atomic.Bool
+	noFlood   atomic.Bool   // of groups that nobody knows. Linux: no BR_MCAST_FLOOD
 	mcRouter  atomic.Uint32 // whether a router is there. Linux: multicast_router
+
+	asks bool        // under mc.mu
+	own  [2]ownQuery // by family
 }
 
 // ports is where a device keeps what it is a port of.
@@ -58,13 +62,14 @@ func ports() core.DevSlot[port] { return core.NewDevSlot[port](2) }
 
 // bridgeKind is `type bridge`. Linux: br_link_ops.
 func (l *Links) bridgeKind() *core.Kind {
-	k := &core.Kind{Name: "bridge", Change: changeBridge, Show: showBridge}
+	k := &core.Kind{Name: "bridge", Change: changeBridge, Show: showBridge, ChangePort: changePort, ShowPort: showPort}
 	k.New = func(n *netns.Net, u core.LinkSpec) (*core.Device, error) {
 		b := &bridge{l: l, net: n}
 		b.ports.Store(new([]*port))
 		b.ageing.Store(int64(defaultAgeing))
 		b.mc.router.Store(routerLearn)
 		b.mc.hashMax.Store(defaultHashMax)
+		b.initQueries()
 		b.gc.Init(n, b.collect)
 		if err := b.set(u.Attrs); err != nil {
 			return nil, err
@@ -181,7 +186,7 @@ func (b *bridge) forward(w *core.Worker, p *core.Packet, to, from *port) {
 func (b *bridge) flood(w *core.Worker, p *core.Packet, from *port, up bool) {
 	var last *port
 	for _, to := range *b.ports.Load() {
-		if to == from || !to.forwarding() {
+		if to == from || !to.forwarding() || to.noFlood.Load() && from != nil && toGroup(p) {
 			continue
 		}
 		if last != nil {
@@ -200,6 +205,12 @@ func (b *bridge) flood(w *core.Worker, p *core.Packet, from *port, up bool) {
 	default:
 		w.Drop(p, core.BridgeBlocked)
 	}
+}
+
+// toGroup reports whether a frame is multicast, and not broadcast.
+func toGroup(p *core.Packet) bool {
+	dst := wire.Ethernet(p.Bytes()).Dst()
+	return dst.IsMulticast() && !dst.IsBroadcast()
 }
 
 // forwarding reports whether frames pass the port. Linux: BR_STATE_FORWARDING,
@@ -221,8 +232,10 @@ func (b *bridge) Stop(d *core.Device) { b.flush(nil, false) }
 func (b *bridge) Leave(d *core.Device) []*core.Device {
 	b.leaving.Store(true)
 	b.gc.Stop()
+	b.stopQueries()
 	for _, pt := range *b.ports.Load() {
 		pt.dev.SetClaim(nil)
+		pt.stopQueries()
 	}
 	return nil
 }

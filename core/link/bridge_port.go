@@ -33,6 +33,7 @@ func (b *bridge) AddPort(master, d *core.Device) error {
 	}
 	pt := &port{br: b, dev: d, mac: d.Addr()}
 	pt.mcRouter.Store(routerLearn)
+	pt.initQueries()
 	list = append(slices.Clone(list), pt)
 	ports().Set(d, pt)
 	b.addLocal(pt, pt.mac)
@@ -120,6 +121,7 @@ func (b *bridge) follow() {
 func (pt *port) enable() {
 	if !pt.enabled && pt.forwarding() && pt.br.dev.Up() {
 		pt.enabled = true
+		pt.openQueries()
 		pt.br.selectState()
 	}
 }
@@ -127,6 +129,7 @@ func (pt *port) enable() {
 // disable ends that. Linux: br_stp_disable_port.
 func (pt *port) disable() {
 	pt.enabled = false
+	pt.stopQueries()
 	pt.br.forgetGroups(pt, false)
 	pt.br.selectState()
 }
@@ -157,6 +160,12 @@ func (l *Links) bridgeEvent(e core.Event, d *core.Device) {
 			case e == core.EventDown && pt.enabled:
 				pt.disable()
 			}
+		}
+		switch e {
+		case core.EventUp:
+			b.openQueries()
+		case core.EventDown:
+			b.stopQueries()
 		}
 	}
 	pt := ports().Of(d)
@@ -205,17 +214,19 @@ func (b *bridge) set(attrs map[string]string) error {
 	num := map[string]uint64{}
 	for _, name := range slices.Sorted(maps.Keys(attrs)) { // or which mistake is told would be drawn
 		text := attrs[name]
-		v, err := strconv.ParseUint(text, 10, 32)
-		switch {
-		case name == "fdb_flush":
+		if name == "fdb_flush" {
 			continue
-		case err != nil:
+		}
+		v, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
 			return fmt.Errorf("link: bridge %s %q: %w", name, text, syscall.EINVAL)
-		case name == "ageing_time" || name == "fdb_max_learned" || name == "mcast_snooping" || name == "mcast_hash_max":
-		case name == "mcast_router" && v <= routerAlways:
-		case name == "mcast_router":
-			return fmt.Errorf("link: bridge %s %s: %w", name, text, syscall.EINVAL)
-		case (name == "stp_state" || name == "vlan_filtering" || name == "mcast_querier") && v == 0:
+		}
+		known, err := multicastWord(name, v)
+		switch {
+		case err != nil:
+			return err
+		case known || name == "ageing_time" || name == "fdb_max_learned":
+		case (name == "stp_state" || name == "vlan_filtering") && v == 0:
 		default:
 			return fmt.Errorf("link: bridge %s %s: %w", name, text, syscall.EOPNOTSUPP)
 		}
@@ -227,15 +238,7 @@ func (b *bridge) set(attrs map[string]string) error {
 	if v, ok := num["fdb_max_learned"]; ok {
 		b.maxLearned.Store(int64(v))
 	}
-	if v, ok := num["mcast_hash_max"]; ok {
-		b.mc.hashMax.Store(int64(v))
-	}
-	if v, ok := num["mcast_router"]; ok {
-		b.mc.router.Store(uint32(v))
-	}
-	if v, ok := num["mcast_snooping"]; ok {
-		b.setSnooping(v != 0)
-	}
+	b.setMulticast(num)
 	return nil
 }
 
@@ -243,14 +246,10 @@ func (b *bridge) set(attrs map[string]string) error {
 func showBridge(d *core.Device) [][2]string {
 	b := d.Driver().(*bridge)
 	num := func(v int64) string { return strconv.FormatInt(v, 10) }
-	return [][2]string{
+	all := [][2]string{
 		{"ageing_time", num(b.ageing.Load() / int64(10*time.Millisecond))},
 		{"stp_state", "0"},
 		{"vlan_filtering", "0"},
-		{"mcast_snooping", map[bool]string{true: "0", false: "1"}[b.mc.off.Load()]},
-		{"mcast_router", num(int64(b.mc.router.Load()))},
-		{"mcast_hash_max", num(b.mc.hashMax.Load())},
-		{"fdb_n_learned", num(b.learned.Load())},
-		{"fdb_max_learned", num(b.maxLearned.Load())},
 	}
+	return append(append(all, b.showMulticast()...), [2]string{"fdb_n_learned", num(b.learned.Load())}, [2]string{"fdb_max_learned", num(b.maxLearned.Load())})
 }

@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"net/netip"
 
 	"nsmodel/core"
 	"nsmodel/netns"
@@ -21,6 +22,8 @@ type Links struct {
 	mdb   *netns.Table[mdbKey, *mdbEntry]
 	nics  []*nic // under rtnl
 	taps  []*tap // under rtnl
+
+	sources Sources
 }
 
 // Of returns the kinds of device that were registered with s.
@@ -32,7 +35,8 @@ func Of(s *core.Stack) *Links {
 // Register makes the kinds of device known to s and gives every Net its loopback
 // device. It is called before the System boots, once; EEXIST the second time.
 func Register(s *core.Stack, c Config) error {
-	l := &Links{stack: s}
+	nobody := func(*core.Device) netip.Addr { return netip.Addr{} }
+	l := &Links{stack: s, sources: Sources{IPv4: nobody, IPv6: nobody}}
 	for _, k := range []*core.Kind{vethKind(s), l.bridgeKind(), l.passthroughKind(), l.vlanKind(), l.macvlanKind(), l.nicKind(), l.tapKind()} {
 		k.Home = l
 		if err := s.HandleKind(k); err != nil {

@@ -146,7 +146,7 @@ func (b *bridge) join(now time.Duration, family int, g [16]byte, from *port) cor
 		return core.NoMemory
 	}
 	if from == nil {
-		e.host, e.hostUntil = true, now+membershipInterval
+		e.host, e.hostUntil = true, now+b.mc.ask.membership
 		b.publish(e)
 		return 0
 	}
@@ -155,7 +155,7 @@ func (b *bridge) join(now time.Duration, family int, g [16]byte, from *port) cor
 		m = &mdbPort{port: from}
 		e.members = slices.Insert(slices.Clone(e.members), 0, m)
 	}
-	m.until = now + membershipInterval
+	m.until = now + b.mc.ask.membership
 	b.publish(e)
 	return 0
 }
@@ -170,13 +170,16 @@ func (e *mdbEntry) member(pt *port) *mdbPort {
 }
 
 // leave lets a membership end soon, or at once where the port says that it has no
-// more than one member; where somebody asks for members, he will.
-// Linux: br_multicast_leave_group.
-func (b *bridge) leave(now time.Duration, family int, g [16]byte, from *port) {
+// more than one member; where somebody else asks for members, he will. A bridge
+// that asks itself asks there about the group, once, and about all of them when its
+// time is over: Linux does not repeat the question (RFC 2236 section 3 would, lastCount
+// times). Linux: br_multicast_leave_group.
+func (b *bridge) leave(w *core.Worker, family int, g [16]byte, from *port) {
+	now := w.Now()
 	b.mc.mu.Lock()
-	defer b.mc.mu.Unlock()
 	e := b.findGroup(family, g)
-	if e == nil || e.gone {
+	if e == nil || e.gone || !b.dev.Up() || from != nil && !from.forwarding() {
+		b.mc.mu.Unlock()
 		return
 	}
 	if from != nil && from.fastLeave.Load() {
@@ -184,18 +187,39 @@ func (b *bridge) leave(now time.Duration, family int, g [16]byte, from *port) {
 			e.drop(m)
 			b.publish(e)
 		}
+		b.mc.mu.Unlock()
 		return
 	}
-	if b.mc.family[family].until.Load() > int64(now) {
+	a := &b.mc.family[family]
+	if a.until.Load() > int64(now) {
+		b.mc.mu.Unlock()
 		return
 	}
-	end := now + lastMemberCount*lastMemberInterval
+	end := now + b.mc.ask.lastMemberTime()
+	asks := b.mc.querier.Load() && !b.mc.off.Load()
+	if b.mc.querier.Load() {
+		if q := b.ownOf(from, family); from == nil && b.mc.open || from != nil && from.asks {
+			q.timer.Reset(end)
+		}
+	}
 	if from == nil {
+		if asks {
+			a.leaves = append(a.leaves, g) // not from here: who leaves is at work
+			a.left.Reset(now)
+		}
 		e.hostUntil = min(e.hostUntil, end)
 	} else if m := e.member(from); m != nil {
 		m.until = min(m.until, end)
 	}
 	b.publish(e)
+	told := b.mc.ask
+	b.mc.mu.Unlock()
+	if !asks || from == nil {
+		return
+	}
+	if frame, _ := b.query(from, question{family: family, group: g, about: true, told: told}); frame != nil {
+		b.putQuery(w, from, frame)
+	}
 }
 
 func (e *mdbEntry) drop(m *mdbPort) {
@@ -203,14 +227,16 @@ func (e *mdbEntry) drop(m *mdbPort) {
 }
 
 // shorten lets all memberships of a group end within a time, unless they are
-// renewed: somebody has asked about it. Linux: br_ip4_multicast_query.
-func (b *bridge) shorten(now time.Duration, family int, g [16]byte, within time.Duration) {
+// renewed: somebody has asked about it. A query that says that others need not
+// (its S flag) is heeded by those of the newer version. Linux: br_ip4_multicast_query.
+func (b *bridge) shorten(now time.Duration, family int, g [16]byte, within time.Duration, suppress bool) {
 	b.mc.mu.Lock()
 	defer b.mc.mu.Unlock()
 	e := b.findGroup(family, g)
-	if e == nil || e.gone {
+	if e == nil || e.gone || suppress && b.mc.ask.version[family] == newest(family) {
 		return
 	}
+	within = times(b.mc.ask.lastCount, within)
 	e.hostUntil = min(e.hostUntil, now+within)
 	for _, m := range e.members {
 		m.until = min(m.until, now+within)
@@ -239,10 +265,18 @@ func (b *bridge) forgetGroups(pt *port, all bool) {
 	}
 }
 
-// setSnooping turns it on or off; off, the bridge forgets what it has learned.
-// Linux: br_multicast_toggle.
+// setSnooping turns it on or off; off, the bridge forgets what it has learned; on, it
+// asks anew if it is to. Linux: br_multicast_toggle.
 func (b *bridge) setSnooping(on bool) {
-	if b.mc.off.Swap(!on) == !on || on {
+	if b.mc.off.Swap(!on) == !on {
+		return
+	}
+	if on {
+		b.mc.mu.Lock()
+		defer b.mc.mu.Unlock()
+		for f := range b.mc.family {
+			b.startQuerier(f)
+		}
 		return
 	}
 	b.forgetGroups(nil, false)
@@ -255,13 +289,18 @@ func (b *bridge) setSnooping(on bool) {
 func (b *bridge) setRouter(pt *port, word uint32) {
 	b.mc.mu.Lock()
 	defer b.mc.mu.Unlock()
-	if pt.mcRouter.Swap(word) == word {
+	if pt.mcRouter.Swap(word) == word && word != routerTemp {
 		return
 	}
-	b.delRouter(pt)
-	if word == routerAlways {
-		for f := range b.mc.family {
-			b.addRouter(&b.mc.family[f], pt, -1)
+	if word == routerNever || word == routerLearn {
+		b.delRouter(pt)
+		return
+	}
+	for f := range b.mc.family {
+		if a := &b.mc.family[f]; word == routerAlways {
+			b.addRouter(a, pt, -1)
+		} else {
+			b.markRouter(a, pt, b.l.stack.Sys.Now())
 		}
 	}
 }
@@ -379,7 +418,7 @@ func (l *Links) AddMDB(br, dev *core.Device, g netip.Addr, permanent bool) error
 	if err != nil {
 		return err
 	}
-	until := l.stack.Sys.Now() + membershipInterval
+	until := l.stack.Sys.Now() + b.mc.ask.membership
 	switch {
 	case pt == nil && e.host:
 		return &core.Refusal{Errno: syscall.EEXIST, Text: "bridge: Group is already joined by host"}
@@ -423,25 +462,4 @@ func familyOf(g netip.Addr) int {
 		return four
 	}
 	return six
-}
-
-// SetPort changes what a port says of groups: fast leave (-1: as it is), and
-// whether a router is there (-1: as it is). EINVAL for what is no port or no such
-// word. Under rtnl. Linux: br_setport, IFLA_BRPORT_FAST_LEAVE,
-// IFLA_BRPORT_MULTICAST_ROUTER.
-func (l *Links) SetPort(dev *core.Device, fastLeave, router int) error {
-	pt := ports().Of(dev)
-	if pt == nil || router > 3 {
-		return syscall.EINVAL
-	}
-	if router == 3 { // MDB_RTR_TYPE_TEMP
-		return syscall.EOPNOTSUPP
-	}
-	if fastLeave >= 0 {
-		pt.fastLeave.Store(fastLeave > 0)
-	}
-	if router >= 0 {
-		pt.br.setRouter(pt, uint32(router))
-	}
-	return nil
 }

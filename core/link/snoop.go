@@ -7,29 +7,24 @@ import (
 
 	"nsmodel/core"
 	"nsmodel/core/wire"
+	"nsmodel/netns"
 )
 
 // A bridge looks into IGMP and MLD to learn behind which ports a group has members
 // and where routers are, and spares the others (RFC 4541). It does so by group alone,
 // as Linux without mcast_igmp_version 3; it believes only where somebody asks
-// for members from time to time, and else floods. It sends no queries of its own,
-// and neither PIM nor MRD (RFC 4286) tells it of routers. Linux: br_multicast.c.
+// for members from time to time, he or the bridge itself (see querier.go), and else
+// floods. Linux: br_multicast.c.
 
-// Linux's defaults: multicast_membership_interval, multicast_querier_interval,
-// multicast_last_member_count and _interval, hash_max.
-const (
-	membershipInterval = 260 * time.Second
-	querierInterval    = 255 * time.Second
-	lastMemberCount    = 2
-	lastMemberInterval = time.Second
-	defaultHashMax     = 4096
-)
+// defaultHashMax is how many groups a bridge knows. Linux: BR_MULTICAST_DEFAULT_HASH_MAX.
+const defaultHashMax = 4096
 
 // What a bridge or a port says of routers. Linux: MDB_RTR_TYPE_*.
 const (
 	routerNever  = 0
 	routerLearn  = 1 // those that ask
 	routerAlways = 2
+	routerTemp   = 3 // for a while, of a port
 )
 
 // snooping is what a bridge knows of groups, beside the table of them.
@@ -41,8 +36,12 @@ type snooping struct {
 	groups  atomic.Int64  // entries of the table. Linux: mdb_hash_tbl.nelems
 	number  atomic.Uint64 // numbers them, for the order of dumps
 	family  [2]asked      // of IPv4, of IPv6
+	querier atomic.Bool   // the bridge asks; written under mu
+	noAddr6 atomic.Bool   // and has lacked an address for it. Linux: !BROPT_HAS_IPV6_ADDR
 
-	mu sync.Mutex // orders changes
+	mu   sync.Mutex // orders changes
+	ask  asking     // under mu
+	open bool       // under mu; the bridge is up
 }
 
 // asked is what is known of who asks for members, and of routers, in one family.
@@ -51,7 +50,13 @@ type asked struct {
 	until   atomic.Int64 // when the querier is gone, unless it asks again. Linux: other_query.timer
 	self    atomic.Int64 // until when this Net itself routes, as its queries say
 	routers atomic.Pointer[[]*routerPort]
-	querier [16]byte // under mu
+	own     ownQuery
+	other   netns.Timer // at until
+
+	// under mu
+	querier [16]byte   // the bridge itself, or somebody else
+	leaves  [][16]byte // what the bridge's own Net has left, to be asked about
+	left    netns.Timer
 }
 
 // A routerPort is one behind which a router is.
@@ -65,10 +70,11 @@ func (r *routerPort) alive(now time.Duration) bool {
 	return u < 0 || u > int64(now)
 }
 
-// exists reports whether there is a querier whose answers are in.
+// querierExists reports whether there is a querier whose answers are in.
 // Linux: br_multicast_querier_exists.
-func (a *asked) exists(now time.Duration) bool {
-	return int64(now) < a.until.Load() && int64(now) > a.believe.Load()
+func (m *snooping) querierExists(family int, now time.Duration) bool {
+	a := &m.family[family]
+	return int64(now) > a.believe.Load() && (int64(now) < a.until.Load() || m.querier.Load() && (family == four || !m.noAddr6.Load()))
 }
 
 // The families by number.
@@ -100,11 +106,11 @@ func (b *bridge) multicast(w *core.Worker, p *core.Packet, eth wire.Ethernet, fr
 	var h heard
 	h.family = noFamily
 	now := w.Now()
-	if why := b.snoop(now, eth, from, &h); why != 0 {
+	if why := b.snoop(w, eth, from, &h); why != 0 {
 		w.Drop(p, why)
 		return
 	}
-	if h.family == noFamily || !b.mc.family[h.family].exists(now) {
+	if h.family == noFamily || !b.mc.querierExists(h.family, now) {
 		b.flood(w, p, from, from != nil)
 		return
 	}
@@ -171,18 +177,18 @@ func (b *bridge) floodGroup(w *core.Worker, p *core.Packet, from *port, e *mdbEn
 
 // snoop learns what a frame tells, and says what it is; or the reason to drop it.
 // Linux: br_multicast_rcv.
-func (b *bridge) snoop(now time.Duration, eth wire.Ethernet, from *port, h *heard) core.Reason {
+func (b *bridge) snoop(w *core.Worker, eth wire.Ethernet, from *port, h *heard) core.Reason {
 	switch eth.Type() {
 	case wire.EtherTypeIPv4:
-		return b.snoop4(now, eth[wire.EthernetLen:], from, h)
+		return b.snoop4(w, eth[wire.EthernetLen:], from, h)
 	case wire.EtherTypeIPv6:
-		return b.snoop6(now, eth[wire.EthernetLen:], from, h)
+		return b.snoop6(w, eth[wire.EthernetLen:], from, h)
 	}
 	return 0
 }
 
 // snoop4 is snoop of IPv4. Linux: br_multicast_ipv4_rcv, ip_mc_check_igmp.
-func (b *bridge) snoop4(now time.Duration, frame []byte, from *port, h *heard) core.Reason {
+func (b *bridge) snoop4(w *core.Worker, frame []byte, from *port, h *heard) core.Reason {
 	ip, ok := wire.ParseIPv4(frame)
 	if !ok || !ip.ChecksumOK() {
 		return core.BadIPHeader
@@ -190,7 +196,12 @@ func (b *bridge) snoop4(now time.Duration, frame []byte, from *port, h *heard) c
 	dst := ip.Dst4()
 	h.family, h.group = four, groupOf(dst)
 	h.only = !local4(dst)
-	if ip.Proto() != wire.ProtoIGMP {
+	switch ip.Proto() {
+	case wire.ProtoIGMP:
+	case protoPIM:
+		b.heardPIM(w.Now(), ip, from)
+		return 0
+	default:
 		return 0
 	}
 	body := ip[ip.HeaderLen():]
@@ -207,22 +218,26 @@ func (b *bridge) snoop4(now time.Duration, frame []byte, from *port, h *heard) c
 			return core.BadIPHeader
 		}
 		h.talk, h.only = true, false
-		b.heardIGMPQuery(now, ip, m, from)
+		b.heardIGMPQuery(w.Now(), ip, m, from)
 		return 0
 	case wire.IGMPv1Report, wire.IGMPv2Report:
 		h.talk, h.only = true, true
-		return b.join4(now, m.Group(), from)
+		return b.join4(w.Now(), m.Group(), from)
 	case wire.IGMPv3Report:
 		h.talk, h.only = true, false
 		for _, r := range m.Records() {
-			if why := b.record4(now, r, from); why != 0 {
+			if why := b.record4(w, r, from); why != 0 {
 				return why
 			}
 		}
 	case wire.IGMPLeave:
 		h.talk, h.only = true, false
 		if !local4(m.Group()) {
-			b.leave(now, four, groupOf(m.Group()), from)
+			b.leave(w, four, groupOf(m.Group()), from)
+		}
+	case mrdIGMP:
+		if dst == allSnoopers4() {
+			b.heardRouter(w.Now(), four, from)
 		}
 	}
 	return 0 // of another type: a frame like others
@@ -230,17 +245,17 @@ func (b *bridge) snoop4(now time.Duration, frame []byte, from *port, h *heard) c
 
 // record4 takes a record of an IGMPv3 report: to want no source is to leave, all
 // else to join. Linux: br_ip4_multicast_igmp3_report with igmpv2.
-func (b *bridge) record4(now time.Duration, r wire.GroupRecord, from *port) core.Reason {
+func (b *bridge) record4(w *core.Worker, r wire.GroupRecord, from *port) core.Reason {
 	switch typ := r.Type(); {
 	case typ < wire.RecordIsInclude || typ > wire.RecordBlock:
 		return 0
 	case r.NumSources() == 0 && (typ == wire.RecordIsInclude || typ == wire.RecordToInclude):
 		if !local4(r.Group()) {
-			b.leave(now, four, groupOf(r.Group()), from)
+			b.leave(w, four, groupOf(r.Group()), from)
 		}
 		return 0
 	}
-	return b.join4(now, r.Group(), from)
+	return b.join4(w.Now(), r.Group(), from)
 }
 
 func (b *bridge) join4(now time.Duration, g [4]byte, from *port) core.Reason {
@@ -268,7 +283,7 @@ func (b *bridge) heardIGMPQuery(now time.Duration, ip wire.IPv4, m wire.IGMP, fr
 		b.heardQuery(now, four, groupOf(ip.Src4()), within, from)
 		return
 	}
-	b.shorten(now, four, groupOf(group), lastMemberCount*within)
+	b.shorten(now, four, groupOf(group), within, m.V3() && m.Suppress())
 }
 
 // allNodes6 is ff02::1.
@@ -278,7 +293,7 @@ func allNodes6() (g [16]byte) {
 }
 
 // snoop6 is snoop of IPv6. Linux: br_multicast_ipv6_rcv, ipv6_mc_check_mld.
-func (b *bridge) snoop6(now time.Duration, frame []byte, from *port, h *heard) core.Reason {
+func (b *bridge) snoop6(w *core.Worker, frame []byte, from *port, h *heard) core.Reason {
 	if len(frame) < wire.IPv6Len || frame[0]>>4 != 6 {
 		return core.BadIPHeader
 	}
@@ -298,6 +313,15 @@ func (b *bridge) snoop6(now time.Duration, frame []byte, from *port, h *heard) c
 		return 0
 	}
 	switch body[0] {
+	case mrdICMPv6:
+		switch {
+		case h.group != allSnoopers6():
+		case !wire.ICMPv6(body).ChecksumOK(ip.Src16(), ip.Dst16()):
+			return core.BadL4Checksum
+		default:
+			b.heardRouter(w.Now(), six, from)
+		}
+		return 0
 	case wire.ICMP6MLDQuery, wire.ICMP6MLDReport, wire.ICMP6MLDDone, wire.ICMP6MLD2Report:
 	default:
 		return 0
@@ -315,17 +339,17 @@ func (b *bridge) snoop6(now time.Duration, frame []byte, from *port, h *heard) c
 		if !ip.Src().IsLinkLocalUnicast() || m.Group() == [16]byte{} && h.group != allNodes6() { // RFC 2710 section 5, RFC 3810 section 5.1.14
 			return core.BadIPHeader
 		}
-		b.heardMLDQuery(now, ip, m, from)
+		b.heardMLDQuery(w.Now(), ip, m, from)
 	case wire.ICMP6MLDReport:
 		h.only = true
-		return b.join6(now, m.Group(), from)
+		return b.join6(w.Now(), m.Group(), from)
 	case wire.ICMP6MLDDone:
 		if m.Group() != allNodes6() {
-			b.leave(now, six, m.Group(), from)
+			b.leave(w, six, m.Group(), from)
 		}
 	default:
 		for _, r := range m.Records() {
-			if why := b.record6(now, r, from); why != 0 {
+			if why := b.record6(w, r, from); why != 0 {
 				return why
 			}
 		}
@@ -334,17 +358,17 @@ func (b *bridge) snoop6(now time.Duration, frame []byte, from *port, h *heard) c
 }
 
 // record6 is record4 of MLDv2. Linux: br_ip6_multicast_mld2_report with mldv1.
-func (b *bridge) record6(now time.Duration, r wire.GroupRecord6, from *port) core.Reason {
+func (b *bridge) record6(w *core.Worker, r wire.GroupRecord6, from *port) core.Reason {
 	switch typ := r.Type(); {
 	case typ < wire.RecordIsInclude || typ > wire.RecordBlock:
 		return 0
 	case r.NumSources() == 0 && (typ == wire.RecordIsInclude || typ == wire.RecordToInclude):
 		if r.Group() != allNodes6() {
-			b.leave(now, six, r.Group(), from)
+			b.leave(w, six, r.Group(), from)
 		}
 		return 0
 	}
-	return b.join6(now, r.Group(), from)
+	return b.join6(w.Now(), r.Group(), from)
 }
 
 func (b *bridge) join6(now time.Duration, g [16]byte, from *port) core.Reason {
@@ -369,7 +393,7 @@ func (b *bridge) heardMLDQuery(now time.Duration, ip wire.IPv6, m wire.MLD, from
 		b.heardQuery(now, six, ip.Src16(), within, from)
 		return
 	}
-	b.shorten(now, six, m.Group(), lastMemberCount*within)
+	b.shorten(now, six, m.Group(), within, m.V2() && m.Suppress())
 }
 
 // heardQuery believes the querier with the lowest address, and that it routes.
@@ -381,28 +405,31 @@ func (b *bridge) heardQuery(now time.Duration, family int, who [16]byte, within 
 	if !b.dev.Up() || b.leaving.Load() {
 		return
 	}
-	a := &b.mc.family[family]
-	known := a.until.Load() > int64(now)
-	if known && !zero(a.querier, family) && string(who[:]) > string(a.querier[:]) {
+	a, s := &b.mc.family[family], &b.mc.ask
+	if !a.better(family, who, now) {
 		return
 	}
 	a.querier = who
-	if !known {
+	if a.until.Load() <= int64(now) {
 		a.believe.Store(int64(now + within))
 	}
-	a.until.Store(int64(now + querierInterval))
+	a.until.Store(int64(now + s.other))
+	a.other.Reset(now + s.other)
+	b.markRouter(a, from, now)
+}
+
+// markRouter notes that a router is behind a port, or with nil is this Net itself;
+// under mc.mu. Linux: br_multicast_mark_router.
+func (b *bridge) markRouter(a *asked, from *port, now time.Duration) {
+	until := int64(now + b.mc.ask.other)
 	switch {
 	case from == nil:
 		if b.mc.router.Load() == routerLearn {
-			a.self.Store(int64(now + querierInterval))
+			a.self.Store(until)
 		}
-	case from.mcRouter.Load() == routerLearn:
-		b.addRouter(a, from, int64(now+querierInterval))
+	case from.mcRouter.Load() == routerLearn || from.mcRouter.Load() == routerTemp:
+		b.addRouter(a, from, until)
 	}
-}
-
-func zero(who [16]byte, family int) bool {
-	return who == [16]byte{} || family == four && who == groupOf([4]byte{})
 }
 
 // addRouter lets a port be one where a router is; under mc.mu.

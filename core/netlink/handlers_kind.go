@@ -87,7 +87,9 @@ func bridgeAttrs(b *Bridge) map[string]string {
 	}
 	put(BridgeMulticastSnooping, "mcast_snooping", snoop)
 	put(BridgeMulticastRouter, "mcast_router", int64(b.MulticastRouter))
-	put(BridgeMulticastHashMax, "mcast_hash_max", int64(b.MulticastHashMax))
+	for s, v := range b.Multicast {
+		a[s.String()] = strconv.FormatUint(v, 10)
+	}
 	return a
 }
 

@@ -58,6 +58,11 @@ func (h *rtcore) newLink(n *netns.Net, req *Request) ([]Message, error) {
 			return nil, err
 		}
 	}
+	if m.BridgePort != nil {
+		if err := ChangePort(d, m.BridgePort); err != nil {
+			return nil, err
+		}
+	}
 	return nil, h.setLink(n, d, m)
 }
 

@@ -129,8 +129,8 @@ func bridgeInfo(d *core.Device, k *core.Kind) *Bridge {
 			b.Has, b.MulticastSnooping = b.Has|BridgeMulticastSnooping, v != 0
 		case "mcast_router":
 			b.Has, b.MulticastRouter = b.Has|BridgeMulticastRouter, uint8(v)
-		case "mcast_hash_max":
-			b.Has, b.MulticastHashMax = b.Has|BridgeMulticastHashMax, uint32(v)
+		default:
+			b.showMulticast(kv[0], uint64(v))
 		}
 	}
 	return b
@@ -148,6 +148,11 @@ func bridgePort(d, master *core.Device) *BridgePort {
 		State: portDisabled, Priority: 32, Cost: 2, Learning: true, Flood: true}
 	if d.Up() && d.Carrier() && master.Up() {
 		p.State = portForwarding
+	}
+	if k := master.Kind(); k != nil && k.ShowPort != nil {
+		for _, kv := range k.ShowPort(d) {
+			p.show(kv[0], kv[1])
+		}
 	}
 	return p
 }

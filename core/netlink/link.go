@@ -121,8 +121,9 @@ type Bridge struct {
 	Priority                        uint16
 	VLANFiltering                   bool
 	MulticastSnooping               bool
-	MulticastRouter                 uint8  // 0 never, 1 as heard, 2 always
-	MulticastHashMax                uint32 // groups
+	MulticastRouter                 uint8 // 0 never, 1 as heard, 2 always
+	// Multicast is what else it is told about groups, in Linux's units.
+	Multicast map[MulticastSetting]uint64
 }
 
 // BridgeAttr is a set of a bridge's attributes.
@@ -139,7 +140,6 @@ const (
 	BridgeVLANFiltering
 	BridgeMulticastSnooping
 	BridgeMulticastRouter
-	BridgeMulticastHashMax
 )
 
 // A VLAN is what a VLAN device is. Linux: IFLA_VLAN_*.
@@ -167,6 +167,7 @@ type BridgePort struct {
 
 	FastLeave       bool  // IFLA_BRPORT_FAST_LEAVE
 	MulticastRouter uint8 // IFLA_BRPORT_MULTICAST_ROUTER
+	MulticastFlood  bool  // IFLA_BRPORT_MCAST_FLOOD
 }
 
 // BridgePortAttr is a set of a bridge port's attributes.
@@ -183,6 +184,7 @@ const (
 	BridgePortIsolated
 	BridgePortFastLeave
 	BridgePortMulticastRouter
+	BridgePortMulticastFlood
 )
 
 // Kind returns KindLink.
