@@ -80,17 +80,17 @@ func parseBridgeSlave(a *args) *netlink.BridgePort {
 		switch w := a.peek(); choose(w, "fdb_flush", "state", "priority", "cost", "hairpin", "guard", "root_block", "fastleave", "learning", "flood",
 			"mcast_flood", "mcast_to_unicast", "mcast_router", "mcast_fast_leave", "bcast_flood", "neigh_suppress", "vlan_tunnel", "isolated", "locked") {
 		case "fastleave", "mcast_fast_leave":
-			p.FastLeave = a.oneOf(255) == "on"
+			p.FastLeave = a.oneOf(1) == "on"
 			p.Has |= netlink.BridgePortFastLeave
 		case "mcast_flood":
-			p.MulticastFlood = a.oneOf(255) == "on"
+			p.MulticastFlood = a.oneOf(1) == "on"
 			p.Has |= netlink.BridgePortMulticastFlood
 		case "mcast_router":
 			a.next()
 			p.MulticastRouter = uint8(a.number(8, "invalid mcast_router"))
 			p.Has |= netlink.BridgePortMulticastRouter
 		case "":
-			panic(usage(255, "bridge_slave: unknown option \"%s\"?\n%s", w, bridgeSlaveHelp))
+			panic(usage(1, "bridge_slave: unknown option \"%s\"?\n%s", w, bridgeSlaveHelp))
 		default:
 			panic(notModelled("bridge_slave " + w))
 		}

@@ -205,11 +205,11 @@ func parseBridgeLinkSet(a *args) Action {
 		case "dev":
 			a.next()
 			dev = a.next()
-		case "fastleave":
-			l.BridgePort.FastLeave = a.oneOf(255) == "on"
+		case "fastleave": // 234: bridge ends with -EINVAL
+			l.BridgePort.FastLeave = a.oneOf(234) == "on"
 			l.BridgePort.Has |= netlink.BridgePortFastLeave
 		case "mcast_flood":
-			l.BridgePort.MulticastFlood = a.oneOf(255) == "on"
+			l.BridgePort.MulticastFlood = a.oneOf(234) == "on"
 			l.BridgePort.Has |= netlink.BridgePortMulticastFlood
 		case "mcast_router":
 			a.next()
