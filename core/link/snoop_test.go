@@ -84,7 +84,7 @@ func FuzzSnoop(f *testing.F) {
 		if have, said := b.l.mdb.Len(n), b.mc.groups.Load(); int64(have) != said || have > 32 {
 			t.Fatalf("%d groups, %d counted, 32 allowed", have, said)
 		}
-		s.Sys.Expire(s.Sys.Now()+time.Second, 0)
+		s.Sys.Expire(s.Sys.Now()+time.Second, -1)
 	})
 }
 
@@ -138,7 +138,7 @@ func BenchmarkMulticast(b *testing.B) {
 			drv.mc.off.Store(how == "off")
 			if how == "known" {
 				send(snoopFrame(wire.EtherTypeIPv4, wire.ProtoIGMP, wire.AppendIGMP(nil, wire.IGMPQuery, 1, [4]byte{})))
-				s.Sys.Expire(s.Sys.Now()+time.Second, 0)
+				s.Sys.Expire(s.Sys.Now()+time.Second, -1)
 				w := s.Enter()
 				drv.join(s.Sys.Now(), four, groupOf([4]byte{239, 1, 1, 1}), ports().Of(s.Device(n, "p1")))
 				w.Leave()
