@@ -80,7 +80,7 @@ func (m *Machine) mdbDump(n *netns.Net, r *netlink.Request) (all []netlink.Messa
 		}
 		q := &netlink.MDB{Index: br.Index()}
 		for _, e := range entries {
-			q.Entries = append(q.Entries, netlink.MDBEntry{Index: e.Dev.Index(), Group: e.Group, Permanent: e.Permanent, Static: e.Static, Timer: e.Left})
+			q.Entries = append(q.Entries, netlink.MDBEntry{Index: e.Dev.Index(), Group: e.Group, Permanent: e.Permanent, Static: e.Static, FilterMode: e.Mode, Timer: e.Left})
 		}
 		for _, e := range routers {
 			q.Routers = append(q.Routers, netlink.MDBRouter{Index: e.Dev.Index(), Permanent: e.Permanent, Timer: e.Left})

@@ -160,6 +160,9 @@ func (t *tool) printMDBEntry(p *printer, q *netlink.MDB, e netlink.MDBEntry) {
 		if e.Static {
 			proto = "static"
 		}
+		if e.FilterMode {
+			p.str("filter_mode", " filter_mode %s", "exclude")
+		}
 		p.str("protocol", " proto %s ", proto)
 	}
 	p.openArray("flags")

@@ -34,6 +34,7 @@ type mdbEntry struct {
 	host      bool       // this Net itself. Linux: host_joined
 	hostUntil time.Duration
 	timer     netns.Timer // the first end of a membership
+	repeat    netns.Timer // the next question about a leave. Linux: rexmit_timer, of a port
 }
 
 // mdbView is what forwarding needs of it; immutable.
@@ -48,6 +49,9 @@ type mdbPort struct {
 	permanent bool
 	static    bool          // a user has added it. Linux: RTPROT_STATIC
 	until     time.Duration // for what is not permanent
+
+	again   uint32        // so many questions about a leave are to be repeated
+	askNext time.Duration // the next
 }
 
 func (b *bridge) groupKey(family int, g [16]byte) mdbKey {
@@ -78,6 +82,7 @@ func (b *bridge) newGroup(family int, g [16]byte) (*mdbEntry, error) {
 		defer b.mc.mu.Unlock()
 		b.expire(e, now)
 	})
+	e.repeat.Init(b.net, func(now time.Duration) { b.askAgain(e, now) })
 	if err := b.l.mdb.Add(b.net, e.key, e); err != nil {
 		return nil, err
 	}
@@ -90,6 +95,7 @@ func (b *bridge) newGroup(family int, g [16]byte) (*mdbEntry, error) {
 func (b *bridge) publish(e *mdbEntry) {
 	if len(e.members) == 0 && !e.host {
 		e.timer.Stop()
+		e.repeat.Stop()
 		if !e.gone {
 			e.gone = true
 			b.l.mdb.Delete(b.net, e.key)
@@ -311,6 +317,7 @@ type MDBEntry struct {
 	Dev       *core.Device // the port, or the bridge
 	Permanent bool
 	Static    bool          // by hand
+	Mode      bool          // it is told that the port wants all sources
 	Left      time.Duration // of what is not permanent
 }
 
@@ -348,7 +355,8 @@ func (l *Links) MDB(br *core.Device) (list []MDBEntry, routers []MDBRouter, err 
 			list = append(list, MDBEntry{Group: g, Dev: br, Left: max(0, e.hostUntil-now)})
 		}
 		for _, m := range e.members {
-			list = append(list, MDBEntry{Group: g, Dev: m.port.dev, Permanent: m.permanent, Static: m.static, Left: max(0, m.until-now)})
+			list = append(list, MDBEntry{Group: g, Dev: m.port.dev, Permanent: m.permanent, Static: m.static,
+				Mode: b.mc.ask.version[e.key.family] == newest(int(e.key.family)), Left: max(0, m.until-now)})
 		}
 	}
 	return list, b.routerPorts(now), nil

@@ -261,6 +261,7 @@ type question struct {
 	about  bool // one group
 	group  [16]byte
 	direct bool // sent to that group, not to all
+	again  bool // repeated: routers need not heed it (the S flag of the newer versions)
 	told   asking
 }
 
@@ -300,7 +301,7 @@ func (b *bridge) query4(q question) ([]byte, [16]byte) {
 	// are to be coded in version 3 (RFC 3376 section 4.1.1).
 	m := wire.AppendIGMP(nil, wire.IGMPQuery, uint8(within/(100*time.Millisecond)), group)
 	if q.told.version[four] == 3 {
-		m = append(m, queryRobustness, uint8(q.told.query/time.Second), 0, 0)
+		m = append(m, q.robustness(), uint8(q.told.query/time.Second), 0, 0)
 		wire.IGMP(m).FillChecksum()
 	}
 	alert := wire.RouterAlert()
@@ -311,8 +312,14 @@ func (b *bridge) query4(q question) ([]byte, [16]byte) {
 	return frame, groupOf(src)
 }
 
-// queryRobustness is what Linux says of how often it asks.
-const queryRobustness = 2
+// robustness is the octet with the S flag and with how often the querier asks, of which
+// Linux says 2 whatever it was told (RFC 3376 section 4.1.5 and 4.1.6).
+func (q question) robustness() uint8 {
+	if q.again {
+		return 8 | 2
+	}
+	return 2
+}
 
 // query6 is query of MLD. Linux: br_ip6_multicast_alloc_query.
 func (b *bridge) query6(q question) ([]byte, [16]byte) {
@@ -330,7 +337,7 @@ func (b *bridge) query6(q question) ([]byte, [16]byte) {
 	}
 	m := wire.AppendMLD(nil, wire.ICMP6MLDQuery, uint16(within/time.Millisecond), q.group)
 	if q.told.version[six] == 2 {
-		m = append(m, queryRobustness, uint8(q.told.query/time.Second), 0, 0)
+		m = append(m, q.robustness(), uint8(q.told.query/time.Second), 0, 0)
 	}
 	alert := wire.MLDAlert()
 	alert[6] = wire.TLVPad1 // twice, where others pad with one option

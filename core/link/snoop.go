@@ -11,8 +11,8 @@ import (
 )
 
 // A bridge looks into IGMP and MLD to learn behind which ports a group has members
-// and where routers are, and spares the others (RFC 4541). It does so by group alone,
-// as Linux without mcast_igmp_version 3; it believes only where somebody asks
+// and where routers are, and spares the others (RFC 4541). It does so by group alone:
+// sources are not looked at, which Linux does with mcast_igmp_version 3; it believes only where somebody asks
 // for members from time to time, he or the bridge itself (see querier.go), and else
 // floods. Linux: br_multicast.c.
 
@@ -251,7 +251,7 @@ func (b *bridge) record4(w *core.Worker, r wire.GroupRecord, from *port) core.Re
 		return 0
 	case r.NumSources() == 0 && (typ == wire.RecordIsInclude || typ == wire.RecordToInclude):
 		if !local4(r.Group()) {
-			b.leave(w, four, groupOf(r.Group()), from)
+			b.wantNone(w, four, groupOf(r.Group()), from, typ == wire.RecordToInclude)
 		}
 		return 0
 	}
@@ -364,7 +364,7 @@ func (b *bridge) record6(w *core.Worker, r wire.GroupRecord6, from *port) core.R
 		return 0
 	case r.NumSources() == 0 && (typ == wire.RecordIsInclude || typ == wire.RecordToInclude):
 		if r.Group() != allNodes6() {
-			b.leave(w, six, r.Group(), from)
+			b.wantNone(w, six, r.Group(), from, typ == wire.RecordToInclude)
 		}
 		return 0
 	}

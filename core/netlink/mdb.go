@@ -22,6 +22,8 @@ type MDBEntry struct {
 	Permanent bool
 	Static    bool          // RTPROT_STATIC, of a port: by hand, not heard
 	Timer     time.Duration // until it ends, unless it is permanent
+
+	FilterMode bool // MDBA_MDB_EATTR_GROUP_MODE is there, and is MCAST_EXCLUDE
 }
 
 // An MDBRouter is a port behind which a router is. Linux: MDBA_ROUTER_PORT.
