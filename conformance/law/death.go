@@ -164,6 +164,14 @@ func remains(b *bench, g *grip) string {
 			delete(b.socks, key)
 		}
 	}
+	for key, s := range b.raws {
+		if !s.n.Alive() {
+			if s.open() {
+				return "raw socket " + key + " is open"
+			}
+			delete(b.raws, key)
+		}
+	}
 	for name := range b.hooks {
 		if n := b.net(name); n != nil {
 			n.Put()

@@ -33,6 +33,9 @@ type socket struct {
 //	NET burst S N ADDR:PORT...     N datagrams with their numbers, at once, to each by turns
 //	NET recv S                     one datagram, without waiting
 //	NET close S
+//	NET raw S PROTO                a raw socket that stays; PROTO is a number
+//	NET ping S                     a ping socket, of an identifier that is free
+//	NET heard S                    one packet of either, without waiting
 //	NET hook N drop|mark           a function at hook N: it drops every second
 //	                               packet, or marks all with 1
 //	NET unhook                     takes all of them away
@@ -66,6 +69,8 @@ func (b *bench) op(t fataler, words []string) string {
 		return b.open(n, name+"/"+args[0], args[1:])
 	case "send", "burst", "recv", "close":
 		return b.use(n, verb, name+"/"+args[0], args[1:])
+	case "raw", "ping", "heard":
+		return b.rawOp(n, verb, name+"/"+args[0], args[1:])
 	case "hook":
 		return b.hook(n, args)
 	case "unhook":

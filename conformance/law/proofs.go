@@ -1,8 +1,14 @@
 package law
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
+	"syscall"
+
+	"nsmodel/netns"
+	"nsmodel/transport/raw"
 )
 
 // Verbs of what takes several packets, or several ways, to be seen.
@@ -30,6 +36,12 @@ func init() {
 			setup: []string{"X -6 route replace 2001:db8:9::/48 nexthop via 2001:db8::4 nexthop via 2001:db8::5 weight 3 nexthop via 2001:db8::6"},
 			verbs: []string{"way6", "way6", "way6", "hash6", "hash6", "E sysctl -w net.ipv4.fib_multipath_hash_seed=$p", "X -6 route show"},
 		},
+		theme{ // raw and ping sockets
+			setup: []string{`E sysctl -w net.ipv4.ping_group_range="0 0"`, "law $X raw s0 1", "law $X ping s1"},
+			verbs: []string{"law $X raw $S 1", "law $X raw $S 17", "law $X ping $S", "law $X ping $S", "law $X heard $S", "law $X heard $S", "E ping -c 1 -W 0.1 $F", "E probe udp send $F:$p x", "ip netns del $Y", "ip netns add $Y"}},
+		theme{six: true, drawn: true, // addresses that end
+			setup: []string{"X addr add 2001:db8::77/64 dev v0 nodad valid_lft 50 preferred_lft 20", "X addr add 2001:db8::78/64 dev w0 nodad valid_lft 50 preferred_lft 20"},
+			verbs: []string{"ip netns del $Y", "ip netns add $Y", "X -6 addr", "X addr replace $2 dev $D nodad valid_lft 5 preferred_lft 2", "X link set $D down", "X link set $D up"}},
 		theme{six: true, drawn: true, // routes for some sources
 			setup: []string{"X -6 route add 2001:db8:9::/48 from 2001:db8::/64 via 2001:db8::4", "X neigh replace 2001:db8::4 lladdr 02:00:00:00:00:03 dev v0", "X neigh replace 2001:db8::4 lladdr 02:00:00:00:00:03 dev w0"},
 			verbs: []string{"from6", "from6", "from6", "E ping -c 1 -W 0.1 2001:db8:9::1", "E ping -c 1 -W 0.1 2001:db8:9::1", "E probe udp send [2001:db8:9::1]:$p x", "X -6 route get 2001:db8:9::1 from $1", "X -6 route get $3", "X -6 route show", "X link set $D down", "X link set $D up", "X addr add $2 dev $D nodad"},
@@ -57,4 +69,46 @@ func (g *gen) hash() string {
 		return "fib_multipath_hash_fields=" + g.pick("mask", "1", "2", "7", "16", "32", "48", "55")
 	}
 	return "fib_multipath_hash_policy=" + strconv.Itoa(g.upTo("policy", 3))
+}
+
+// A rawSocket is a raw or ping socket that a command has left open.
+type rawSocket struct {
+	n    *netns.Net
+	conn *raw.Conn
+}
+
+// open reports whether it can still be read from.
+func (s *rawSocket) open() bool {
+	_, err := s.conn.TryReceive()
+	return err == nil || errors.Is(err, syscall.EAGAIN)
+}
+
+// rawOp opens a raw or a ping socket, or reads from one.
+func (b *bench) rawOp(n *netns.Net, verb, key string, args []string) string {
+	old := b.raws[key]
+	if old != nil && !old.n.Alive() { // the name is free
+		delete(b.raws, key)
+		old = nil
+	}
+	var c *raw.Conn
+	var err error
+	switch {
+	case verb == "heard" && old == nil:
+		return "no socket\n"
+	case verb == "heard":
+		m, err := old.conn.TryReceive()
+		return fmt.Sprintf("%d bytes from %v: %v\n", len(m.Data), m.From, err)
+	case old != nil:
+		return "open\n"
+	case verb == "raw":
+		proto, _ := strconv.Atoi(args[0])
+		c, err = b.m.Raw.Listen(n, false, uint8(proto), netip.Addr{}, raw.Options{})
+	default:
+		c, err = b.m.Raw.ListenPing(n, false, netip.Addr{}, 0, raw.Options{})
+	}
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	b.raws[key] = &rawSocket{n, c}
+	return fmt.Sprintf("%v %v %d\n", c.LocalAddr(), c.RemoteAddr(), c.Ident())
 }
