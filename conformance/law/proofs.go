@@ -112,3 +112,15 @@ func (b *bench) rawOp(n *netns.Net, verb, key string, args []string) string {
 	b.raws[key] = &rawSocket{n, c}
 	return fmt.Sprintf("%v %v %d\n", c.LocalAddr(), c.RemoteAddr(), c.Ident())
 }
+
+// takers are commands that take a number in every Net, of which there might be one
+// row for all: see lastWill.
+func takers() (cs []genCommand) {
+	for g, nets := range groups {
+		for _, net := range nets {
+			one := gen{x: net}
+			cs = append(cs, genCommand{g, one.expand(`E sysctl -w net.ipv4.ping_group_range="0 0"`)}, genCommand{g, one.expand("law $X ping taken")})
+		}
+	}
+	return cs
+}
