@@ -124,6 +124,7 @@ const (
 	confRegenMinAdvance
 	confMaxDesyncFactor
 	confKeepAddrOnDown
+	confRtrProbeInterval
 	numConf
 )
 
@@ -137,6 +138,7 @@ var confNames = [numConf]string{
 	"ra_honor_pio_life", "autoconf", "max_addresses", "optimistic_dad", "use_optimistic", "router_solicitations",
 	"router_solicitation_delay", "router_solicitation_interval", "router_solicitation_max_interval",
 	"use_tempaddr", "temp_valid_lft", "temp_prefered_lft", "regen_max_retry", "regen_min_advance", "max_desync_factor", "keep_addr_on_down",
+	"router_probe_interval",
 }
 
 // A devConf are the tunables of one device, or of all, or of devices to come.
@@ -156,7 +158,8 @@ func builtins(enabled bool) (all, dflt *devConf) {
 		confAcceptRA: 1, confAcceptRADefRtr: 1, confAcceptRAPinfo: 1, confAcceptRAMTU: 1, confAcceptRARtrPref: 1,
 		confAcceptRAMinHopLimit: 1, confRADefRtrMetric: 1024, confAutoconf: 1, confMaxAddresses: 16,
 		confRtrSolicits: -1, confRtrSolicitDelay: 1, confRtrSolicitInterval: 4, confRtrSolicitMaxInterval: 3600,
-		confTempValidLft: 7 * 86400, confTempPreferredLft: 86400, confRegenMaxRetry: 3, confRegenMinAdvance: 2, confMaxDesyncFactor: 600}}
+		confTempValidLft: 7 * 86400, confTempPreferredLft: 86400, confRegenMaxRetry: 3, confRegenMinAdvance: 2, confMaxDesyncFactor: 600,
+		confRtrProbeInterval: 60}}
 	if !enabled {
 		all.v[confDisable] = 1
 	}
