@@ -59,6 +59,9 @@ func (s *Inet) forward(w *core.Worker, p *core.Packet, ip wire.IPv4, in *device,
 	if !s.Hooks.Run(w, p, netfilter.PostRouting, core.AFInet, in.dev, out) {
 		return
 	}
+	if r.typ == fib.Broadcast { // on its last link; about it errors were sent until here
+		p.Opts[optFlags] |= flagBroadcast
+	}
 	s.emit(w, p, out, gw, mtu)
 }
 

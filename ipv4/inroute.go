@@ -60,7 +60,9 @@ func (s *Inet) routeInput(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device,
 	}
 	r.res, r.typ = res, res.Type
 	switch {
-	case res.Type == fib.Broadcast && !in.BCForwarding():
+	case res.Type == fib.Broadcast && in.BCForwarding() && res.Hop != nil: // whatever forwarding says
+		return s.routeForward(p, ip, dst, in, r)
+	case res.Type == fib.Broadcast:
 		return s.routeBroadcast(p, ip, in, r)
 	case res.Type == fib.Local:
 		r.flags = flagLocal
@@ -69,7 +71,7 @@ func (s *Inet) routeInput(p *core.Packet, ip wire.IPv4, dst [4]byte, in *device,
 	case !in.Forwarding():
 		r.err = syscall.EHOSTUNREACH
 		return 0
-	case res.Type != fib.Unicast && res.Type != fib.Broadcast || res.Hop == nil:
+	case res.Type != fib.Unicast || res.Hop == nil:
 		return core.MartianDest
 	}
 	return s.routeForward(p, ip, dst, in, r)
@@ -154,9 +156,6 @@ func (s *Inet) routeForward(p *core.Packet, ip wire.IPv4, dst [4]byte, in *devic
 		return why
 	}
 	r.forward = true
-	if r.typ == fib.Broadcast {
-		r.flags = flagBroadcast
-	}
 	if near && out == in.dev && in.SendRedirects() {
 		gw := r.res.Hop.Gw
 		r.redirect = in.SharedMedia() || s.onLink(in, ip.Src(), gw)

@@ -124,6 +124,9 @@ func (p *Ping) event(t *tool, s *pingSums, e PingEvent) {
 		if e.Dup {
 			t.outf(" (DUP!)")
 		}
+		if p.Dst.Is4() && !p.Broadcast && !p.Dst.IsMulticast() && !p.Dst.IsUnspecified() && e.From != p.Dst {
+			t.outf(" (DIFFERENT ADDRESS!)")
+		}
 		t.outf("\n")
 	case PingError:
 		if p.Dst.Is6() {

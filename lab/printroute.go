@@ -270,7 +270,9 @@ func printCacheFlags(p *printer, r *netlink.Route) {
 	case unix.RTN_LOCAL:
 		flags = []string{"local"}
 	case unix.RTN_BROADCAST:
-		flags = []string{"local", "brd"}
+		if r.IIF == 0 || r.Flags&0x10000000 != 0 { // RTCF_BROADCAST, which one that passes through has not
+			flags = []string{"local", "brd"}
+		}
 	case unix.RTN_MULTICAST:
 		if r.Flags&0x80000000 != 0 { // RTCF_LOCAL: somebody here has joined
 			flags = []string{"local"}

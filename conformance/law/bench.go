@@ -25,6 +25,7 @@ type bench struct {
 	in    *lab.Interp
 	watch *watch
 	socks map[string]*socket // by "NET/name"
+	raws  map[string]*rawSocket
 	held  map[string]*netns.Net
 	hooks map[string][]func() // of a Net's netfilter functions
 	files map[string]*file    // that captures write, by name
@@ -34,7 +35,7 @@ type bench struct {
 // a listener change the way that a packet or a message takes, and both ways
 // count.
 func newBench(t fataler, v conformance.Variant, eyes eyes) *bench {
-	b := &bench{socks: map[string]*socket{}, held: map[string]*netns.Net{}, hooks: map[string][]func(){}, files: map[string]*file{}}
+	b := &bench{socks: map[string]*socket{}, raws: map[string]*rawSocket{}, held: map[string]*netns.Net{}, hooks: map[string][]func(){}, files: map[string]*file{}}
 	b.watch = &watch{eyes: eyes, of: map[string]*log{}, subs: map[string]*listener{}, taps: map[*core.Device]*tapped{}}
 	c := v.Config
 	c.Gates = append(c.Gates, core.GateRow{Layer: core.LayerNotifier, Entry: "law", Open: true, Why: "an observer of every Net"})
@@ -66,6 +67,9 @@ func newBench(t fataler, v conformance.Variant, eyes eyes) *bench {
 // close ends the machine's user space.
 func (b *bench) close() {
 	for _, s := range b.socks {
+		s.conn.Close()
+	}
+	for _, s := range b.raws {
 		s.conn.Close()
 	}
 	_ = b.h.Close()

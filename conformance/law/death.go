@@ -44,7 +44,9 @@ func inVain() (cs []genCommand) {
 		for i, net := range nets {
 			gen := &gen{x: net, y: nets[(i+1)%len(nets)]}
 			for _, text := range []string{"X link add stays type bridge", "X link set lo netns $Y", "X link set stays netns $Y", "X link add lo type veth peer name lo netns $Y",
-				"X link add b7 link none7 netns $Y type passthrough", "X netns set $Y 0", "X netns set $Y 0"} {
+				"X link add b7 link none7 netns $Y type passthrough", "X netns set $Y 0", "X netns set $Y 0",
+				// and what runs or is open when the Net ends
+				"law $X raw late 1", "E sysctl -w net.ipv6.conf.lo.disable_ipv6=0", "X addr add 2001:db8::99/64 dev lo nodad valid_lft 50 preferred_lft 20"} {
 				cs = append(cs, genCommand{g, gen.expand(text)})
 			}
 		}
@@ -162,6 +164,14 @@ func remains(b *bench, g *grip) string {
 				return "socket " + key + " is open"
 			}
 			delete(b.socks, key)
+		}
+	}
+	for key, s := range b.raws {
+		if !s.n.Alive() {
+			if s.open() {
+				return "raw socket " + key + " is open"
+			}
+			delete(b.raws, key)
 		}
 	}
 	for name := range b.hooks {

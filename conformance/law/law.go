@@ -46,6 +46,7 @@ func All() []Law {
 		{2, "tunables", "what a Net writes is its own", tunableIsItsNets},
 		{2, "strangers", "so is what it does to itself, to whoever is well fitted", strangersAreInvisible},
 		{2, "linked", "a linked one is not", linkedIsSeen},
+		{2, "ways", "by its own policy and seed a Net chooses among next hops", waysAreItsNets},
 		{2, "rights", "all Nets have the same rights", equalRights},
 		{2, "gates", "a closed gate keeps out all but the initial Net, an open one nobody", gateIsGate},
 		{2, "moves", "to the Net that it leaves a device that moves is one that is deleted", moveLeavesNothing},

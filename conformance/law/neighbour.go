@@ -25,7 +25,7 @@ const (
 // end: dumps, counters, notifications, frames, timers; and what it would hand
 // out and allow next.
 func neighbourIsInvisible(t *rapid.T, vs []conformance.Variant) {
-	cs := world{}.lab(t, 40)
+	cs := append(world{}.lab(t, 40), takers()...)
 	mine := rapid.IntRange(0, len(groups)-1).Draw(t, "observer")
 	how := rapid.IntRange(0, numHow-1).Draw(t, "how")
 	v := drawVariant(t, vs, oneWorker)

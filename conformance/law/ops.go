@@ -30,8 +30,12 @@ type socket struct {
 //	                               reuseaddr, reuseport, broadcast, recverr, df,
 //	                               from=ADDR:PORT, dev=D, mark=N, buf=N, ttl=N
 //	NET send S TEXT [ADDR:PORT]    TEXT is *N for N bytes
+//	NET burst S N ADDR:PORT...     N datagrams with their numbers, at once, to each by turns
 //	NET recv S                     one datagram, without waiting
 //	NET close S
+//	NET raw S PROTO                a raw socket that stays; PROTO is a number
+//	NET ping S                     a ping socket, of an identifier that is free
+//	NET heard S                    one packet of either, without waiting
 //	NET hook N drop|mark           a function at hook N: it drops every second
 //	                               packet, or marks all with 1
 //	NET unhook                     takes all of them away
@@ -63,8 +67,10 @@ func (b *bench) op(t fataler, words []string) string {
 		return ""
 	case "open":
 		return b.open(n, name+"/"+args[0], args[1:])
-	case "send", "recv", "close":
+	case "send", "burst", "recv", "close":
 		return b.use(n, verb, name+"/"+args[0], args[1:])
+	case "raw", "ping", "heard":
+		return b.rawOp(n, verb, name+"/"+args[0], args[1:])
 	case "hook":
 		return b.hook(n, args)
 	case "unhook":
@@ -218,6 +224,14 @@ func (b *bench) use(n *netns.Net, verb, key string, args []string) string {
 			_, err = s.conn.WriteToAddrPort(text, netip.MustParseAddrPort(args[1]))
 		} else {
 			_, err = s.conn.Write(text)
+		}
+		b.settle()
+	case "burst":
+		k, _ := strconv.Atoi(args[0])
+		for i := range k {
+			if _, err = s.conn.WriteToAddrPort([]byte(strconv.Itoa(i)), netip.MustParseAddrPort(args[1+i%len(args[1:])])); err != nil {
+				break
+			}
 		}
 		b.settle()
 	case "recv":

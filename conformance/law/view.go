@@ -95,6 +95,9 @@ func inside(h *host.Host, n *netns.Net) string {
 	for _, c := range m.UDP.Sockets(n) {
 		fmt.Fprintf(&s, "socket %v %v pending %d dropped %d\n", c.LocalAddr(), c.RemoteAddr(), c.Pending(), c.Dropped())
 	}
+	for _, c := range m.Raw.Sockets(n) {
+		fmt.Fprintf(&s, "raw %d %v %v\n", c.Protocol(), c.LocalAddr(), c.RemoteAddr())
+	}
 	fmt.Fprintf(&s, "timers %v\n", m.Sys.Deadlines(n))
 	return s.String()
 }
@@ -134,6 +137,8 @@ func (b *bench) lastWill(t fataler, name string) string {
 	if err == nil {
 		ping.Close()
 	}
+	run(`E sysctl -w net.ipv4.ping_group_range="0 0"`)
+	s.WriteString(b.rawOp(n, "ping", name+"/will", nil))
 	fmt.Fprintf(&s, "echo client %v\nrandom %d\n", err, n.Uint64())
 	s.WriteString(b.view(name))
 	return s.String()

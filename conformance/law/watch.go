@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"nsmodel"
@@ -19,6 +20,7 @@ type eyes struct {
 	taps  bool // every frame at every device
 	mail  bool // every notification, by a listener in each Net
 	small bool // that listener has room for four only
+	apart bool // of what happens at several devices it does not say what was first
 }
 
 // A log is what happened in a Net, in order. It is text, so that it keeps
@@ -170,6 +172,9 @@ func noteText(note netlink.Notification) string {
 func (w *watch) text(name string) string {
 	w.read(name)
 	l := w.named(name)
+	if w.eyes.apart {
+		slices.SortStableFunc(l.frames, func(a, b string) int { return strings.Compare(strings.Fields(a)[1], strings.Fields(b)[1]) })
+	}
 	var s strings.Builder
 	for _, part := range []struct {
 		title string

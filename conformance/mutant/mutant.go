@@ -71,7 +71,7 @@ func Half(ms []Mutant) (some []Mutant) {
 
 func everything() []Mutant {
 	return slices.Concat(tags(), limits(), information(), crossings(), moves(), gates(), lives(), tellings(), isolations(), uppers(), frag6s(), mrouting(),
-		raws(), solicited(), listeners(), learnt(), lasting(), asking())
+		raws(), solicited(), listeners(), learnt(), lasting(), asking(), orders(), froms(), ways())
 }
 
 // None is the source as it is: nobody may find anything.

@@ -40,9 +40,6 @@ func detectors(place string, rounds int) (ds []detector) {
 	}
 	for round := range rounds {
 		for _, l := range byCost(law.All()) {
-			if place != "mixed" && !ofPlace(l) {
-				continue
-			}
 			ds = append(ds, detector{lawName(l, round), func() (int, string) { return checkLaw(l, vs, round) }})
 		}
 		if round == 0 {
@@ -55,8 +52,8 @@ func detectors(place string, rounds int) (ds []detector) {
 }
 
 // cheap are the laws whose cases take some milliseconds at most: they are asked
-// before the others, and the first four of them five times as often.
-var cheap = []string{"law 2 (gates)", "law 1 (tables)", "law 2 (moves)", "law 3", "law 6", "law 2", "law 2 (tunables)", "law 4", "law 2 (rights)"}
+// before the others, and the first six of them five times as often.
+var cheap = []string{"law 2 (gates)", "law 1 (tables)", "law 2 (moves)", "law 3", "law 5 (another seed)", "law 1 (schedule)", "law 2 (ways)", "law 6", "law 2", "law 2 (tunables)", "law 4", "law 2 (rights)"}
 
 func byCost(ls []law.Law) []law.Law {
 	rank := func(l law.Law) int {
@@ -68,10 +65,6 @@ func byCost(ls []law.Law) []law.Law {
 	slices.SortStableFunc(ls, func(a, b law.Law) int { return rank(a) - rank(b) })
 	return ls
 }
-
-// ofPlace reports whether a law looks at the machines that it is given: "same
-// seed, same bytes" makes its own.
-func ofPlace(l law.Law) bool { return l.Number != 5 }
 
 // lawName distinguishes the rounds of a law.
 func lawName(l law.Law, round int) string {
@@ -92,8 +85,9 @@ func variants(place string) []conformance.Variant {
 		panic(err)
 	}
 	vs := []conformance.Variant{{}, {Config: nsmodel.Config{Collide: true}}, {Config: nsmodel.Config{Buckets: 2}}, {Config: nsmodel.Config{Walk: true}},
-		{Config: nsmodel.Config{Workers: 3}}, {Config: nsmodel.Config{Workers: 3}, Schedule: 1}, {Config: nsmodel.Config{Workers: 3}, Schedule: 2}}
-	for i, name := range []string{"plain", "collide", "buckets=2", "walk", "workers=3", "workers=3 schedule=1", "workers=3 schedule=2"} {
+		{Config: nsmodel.Config{Workers: 3}}, {Config: nsmodel.Config{Workers: 3}, Schedule: 1}, {Config: nsmodel.Config{Workers: 2, Budget: 64}, Schedule: 2},
+		{Config: nsmodel.Config{Budget: 64}}}
+	for i, name := range []string{"plain", "collide", "buckets=2", "walk", "workers=3", "workers=3 schedule=1", "workers=2 batch=64 schedule=2", "batch=64"} {
 		vs[i].Name, vs[i].Config.Place = name+" all="+place, nsmodel.AllPlaces(where)
 	}
 	return vs
@@ -131,7 +125,7 @@ func judged(l *conformance.Lab, of func(*conformance.Lab) conformance.Finding) (
 // checkLaw lets rapid draw cases of a law until one breaks it.
 func checkLaw(l law.Law, vs []conformance.Variant, round int) (cases int, text string) {
 	k := checks[min(round, len(checks)-1)]
-	if slices.Contains(cheap[:4], l.Name()) {
+	if slices.Contains(cheap[:6], l.Name()) {
 		k *= 5
 	}
 	if err := flag.Set("rapid.checks", strconv.Itoa(k)); err != nil {
