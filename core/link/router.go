@@ -13,8 +13,8 @@ import (
 
 const (
 	protoPIM  = 103
-	pimHello  = 2<<4 | 0 // version 2, type 0
-	mrdIGMP   = 0x30     // RFC 4286 section 5
+	pimHello  = 2 << 4 // version 2, type 0
+	mrdIGMP   = 0x30   // RFC 4286 section 5
 	mrdICMPv6 = 151
 )
 
