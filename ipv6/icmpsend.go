@@ -37,7 +37,7 @@ func (s *Inet) SendICMP(w *core.Worker, about *core.Packet, typ, code uint8, inf
 		fl.Oif = s.linkOf(about, ip, fl.Dst)
 	}
 	rt, err := s.Route(n, &fl)
-	if err != nil || limited && !fromLoop && !s.icmpAllowPeer(n, &rt, rates, now) {
+	if err != nil || isAnycast(&rt) && s.conf.Of(n).ErrorAnycast.Load() == 0 || limited && !fromLoop && !s.icmpAllowPeer(n, &rt, rates, now) {
 		return
 	}
 	room := min(rt.MTU, minMTU) - wire.IPv6Len - wire.ICMPLen
@@ -45,6 +45,14 @@ func (s *Inet) SendICMP(w *core.Worker, about *core.Packet, typ, code uint8, inf
 	copy(q.Bytes()[wire.ICMPLen:], ip)
 	wire.PutICMPv6(q.Bytes(), typ, code, info, rt.Src.As16(), rt.Dst.As16())
 	_ = s.Send(w, q, &rt, &SendOptions{Proto: wire.ProtoICMPv6, Mark: fl.Mark})
+}
+
+// isAnycast reports whether a route's destination is known to be an anycast
+// address: one of our own, or that of the routers of a prefix on the link.
+// Linux: ipv6_anycast_destination.
+func isAnycast(rt *Route) bool {
+	p := rt.Prefix()
+	return rt.Type == fib.Anycast || p.Bits() < 127 && rt.Hop != nil && !rt.Hop.Gw.IsValid() && p.Addr() == rt.Dst
 }
 
 // prefers reports whether the route of an error says which source it has. Else it
