@@ -1,10 +1,12 @@
 package conformance
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -167,12 +169,16 @@ const side = 6
 
 // JudgeAll has every lab judged by every judge, one judge after the other so
 // that none is hurried by another's load, and tells of each finding as it comes
-// (from several goroutines). It returns each lab's findings, in the judges' order.
+// (from several goroutines). Those that sleep longest begin, so that none is waited
+// for alone at the end. It returns each lab's findings, in the judges' order.
 func JudgeAll(labs []*Lab, judges []Judge, tell func(Finding)) [][]Finding {
 	out := make([][]Finding, len(labs))
+	order := make([]int, len(labs))
 	for i := range out {
 		out[i] = make([]Finding, len(judges))
+		order[i] = i
 	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(labs[b].sleeps(), labs[a].sleeps()) })
 	for j, judge := range judges {
 		var spins atomic.Bool
 		var wg sync.WaitGroup
@@ -194,7 +200,7 @@ func JudgeAll(labs []*Lab, judges []Judge, tell func(Finding)) [][]Finding {
 				}
 			})
 		}
-		for i := range labs {
+		for _, i := range order {
 			next <- i
 		}
 		close(next)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"nsmodel/lab"
 )
@@ -34,6 +35,18 @@ type Lab struct {
 	Differs []Difference
 
 	inside bool // it comes with the program
+}
+
+// sleeps returns how long the lab's own commands have it sleep, which is most of what
+// the real kernel takes for it.
+func (l *Lab) sleeps() (sum time.Duration) {
+	for _, line := range l.Lines {
+		if k := len(line.Words); k > 1 && line.Words[k-2] == "sleep" {
+			d, _ := time.ParseDuration(line.Words[k-1]) // else the lab fails at it
+			sum += d
+		}
+	}
+	return sum
 }
 
 // A Difference is one place where Linux says something else, and why that is

@@ -23,3 +23,29 @@ func (nb *Neighbour) Ask(w *Worker) {
 	nb.mu.Unlock()
 	nb.ops.Solicit(w, nb, wire.MAC{})
 }
+
+// Failed reports whether the neighbour was looked for in vain, and is not being
+// looked for again.
+func (nb *Neighbour) Failed() bool {
+	if nb.fast.Load()&neighUsable != 0 {
+		return false
+	}
+	nb.mu.Lock()
+	defer nb.mu.Unlock()
+	return nb.state == NudFailed && !nb.dead
+}
+
+// AskOnce has a neighbour that failed be looked for by one question, soon, if what is
+// known of it is older than every. Linux: rt6_probe, neigh_set_probe_once.
+func (nb *Neighbour) AskOnce(now, every time.Duration) {
+	parms := nb.ops.Parms(nb.dev)
+	nb.mu.Lock()
+	defer nb.mu.Unlock()
+	if nb.dead || nb.state != NudFailed || now <= nb.updated+every {
+		return
+	}
+	nb.setState(NudIncomplete)
+	nb.updated = now
+	nb.probes = nb.maxProbes(parms) - 1 // its timer asks, and then gives up
+	nb.timer.Reset(now)
+}

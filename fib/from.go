@@ -79,7 +79,11 @@ func (f *FIB) findFrom(tr *trie, id uint32, k key, fl *Flow, res *Result) syscal
 			if e := typeErrno[c.typ]; e != 0 {
 				return e
 			}
-			if hop := f.choose(c.info, fl); hop != nil {
+			hop := f.choose(c.info, fl)
+			if fl.Past != nil && hop != nil && hop.Gw.IsValid() {
+				hop = f.choosePast(c.info, fl)
+			}
+			if hop != nil {
 				res.Hop, res.Type, res.Scope, res.Table = hop, c.typ, c.scope, id
 				res.plen, res.dst, res.alias = plen, k, c
 				return 0
@@ -90,6 +94,35 @@ func (f *FIB) findFrom(tr *trie, id uint32, k key, fl *Flow, res *Result) syscal
 		}
 	}
 	return syscall.EAGAIN
+}
+
+// findPast is find for a flow that passes some next hops over: a table in which no
+// other will do is asked as if it did not. Linux: the second round of
+// fib6_table_lookup.
+func (f *FIB) findPast(tr *trie, id uint32, k key, fl *Flow, res *Result) syscall.Errno {
+	if e := f.findFrom(tr, id, k, fl, res); e != syscall.EAGAIN {
+		return e
+	}
+	all := *fl
+	all.Past = nil
+	return f.find(tr, id, k, &all, res)
+}
+
+// choosePast is choose among the next hops that the flow does not pass over.
+// Linux: find_match.
+func (f *FIB) choosePast(i *info, fl *Flow) *NextHop {
+	if i.multi == nil {
+		if h := &i.hop; !fl.Past(h) {
+			return h
+		}
+		return nil
+	}
+	for j := range i.multi.hops {
+		if h := &i.multi.hops[j]; f.good(h, fl) && !fl.Past(h) {
+			return h
+		}
+	}
+	return nil
 }
 
 // fits returns the first from a on that holds for a source; nil for none. A

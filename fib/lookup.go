@@ -25,6 +25,11 @@ type Flow struct {
 	// IgnoreLinkState lets next hops without carrier through.
 	// Linux: FIB_LOOKUP_IGNORE_LINKSTATE.
 	IgnoreLinkState bool
+
+	// Past tells next hops that no route is taken for while another will do, or one
+	// of a shorter prefix; nil: there are none. IPv6's alone.
+	// Linux: RT6_LOOKUP_F_REACHABLE.
+	Past func(*NextHop) bool
 }
 
 // typeErrno is the end of a lookup that meets such a route; 0: none.
@@ -78,6 +83,9 @@ func (f *FIB) Lookup(n *netns.Net, fl *Flow) (res Result, err error) {
 func (f *FIB) find(tr *trie, id uint32, k key, fl *Flow, res *Result) syscall.Errno {
 	if tr == nil {
 		return syscall.EAGAIN
+	}
+	if fl.Past != nil {
+		return f.findPast(tr, id, k, fl, res)
 	}
 	for a, plen := tr.lookup(k); a != nil; a, plen = tr.below(k, plen-1) {
 		for c := a; c != nil; c = c.next {

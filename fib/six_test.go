@@ -199,3 +199,45 @@ func TestIPv6HopErrors(t *testing.T) {
 		t.Errorf("%d routes went with the device, want 4:\n%s", got, x.dump())
 	}
 }
+
+// Next hops that a flow passes over are taken when nothing else in their table will
+// do: no other route of the prefix, no other hop, no shorter prefix. A route without
+// a gateway has nothing to pass over.
+func TestIPv6Past(t *testing.T) {
+	x := newSix(t)
+	gone := map[netip.Addr]bool{}
+	ask := func(dst string) string {
+		x.t.Helper()
+		res, err := x.f.Lookup(x.n, &Flow{Dst: netip.MustParseAddr(dst), Past: func(h *NextHop) bool { return gone[h.Gw] }})
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprint(res.Prefix(), " ", res.Metric(), " ", res.Hop.Gw)
+	}
+	want := func(dst, want string) {
+		x.t.Helper()
+		if got := ask(dst); got != want {
+			x.t.Errorf("%s: %s, want %s", dst, got, want)
+		}
+	}
+	lose := func(gw string) { gone[netip.MustParseAddr(gw)] = true }
+	x.must(x.add(Create, TableMain, Unicast, "::/0", 100, x.hop(1, "fe80::1")))
+	x.must(x.add(Create, TableMain, Unicast, "2001:db8::/32", 100, x.hop(1, "fe80::2"), x.hop(2, "fe80::3")))
+	x.must(x.add(Create, TableMain, Unicast, "2001:db8::/32", 200, x.hop(1, "fe80::4")))
+	x.must(x.add(Create, TableMain, Unreachable, "2001:db8:dead::/48", 100))
+	x.must(x.add(Create, TableMain, Unicast, "2001:db8:1::/64", 100, x.hop(1, "")))
+	gone[netip.Addr{}] = true
+	for _, step := range []struct{ lose, want string }{
+		{"fe80::9", "2001:db8::/32 100 fe80::2"},
+		{"fe80::2", "2001:db8::/32 100 fe80::3"},
+		{"fe80::3", "2001:db8::/32 200 fe80::4"},
+		{"fe80::4", "::/0 100 fe80::1"},
+		{"fe80::1", "2001:db8::/32 100 fe80::2"},
+	} {
+		lose(step.lose)
+		want("2001:db8::5", step.want)
+	}
+	want("2001:db8:dead::1", syscall.EHOSTUNREACH.Error())
+	want("2001:db8:1::1", "2001:db8:1::/64 100 invalid IP")
+	want("2001:db9::1", "::/0 100 fe80::1")
+}

@@ -126,6 +126,7 @@ const (
 	confMaxDesyncFactor
 	confKeepAddrOnDown
 	confAcceptUntrackedNA
+	confRtrProbeInterval
 	numConf
 )
 
@@ -140,6 +141,7 @@ var confNames = [numConf]string{
 	"router_solicitation_delay", "router_solicitation_interval", "router_solicitation_max_interval",
 	"use_tempaddr", "temp_valid_lft", "temp_prefered_lft", "regen_max_retry", "regen_min_advance", "max_desync_factor", "keep_addr_on_down",
 	"accept_untracked_na",
+	"router_probe_interval",
 }
 
 // A devConf are the tunables of one device, or of all, or of devices to come.
@@ -159,7 +161,8 @@ func builtins(enabled bool) (all, dflt *devConf) {
 		confAcceptRA: 1, confAcceptRADefRtr: 1, confAcceptRAPinfo: 1, confAcceptRAMTU: 1, confAcceptRARtrPref: 1,
 		confAcceptRAMinHopLimit: 1, confRADefRtrMetric: 1024, confAutoconf: 1, confMaxAddresses: 16,
 		confRtrSolicits: -1, confRtrSolicitDelay: 1, confRtrSolicitInterval: 4, confRtrSolicitMaxInterval: 3600,
-		confTempValidLft: 7 * 86400, confTempPreferredLft: 86400, confRegenMaxRetry: 3, confRegenMinAdvance: 2, confMaxDesyncFactor: 600}}
+		confTempValidLft: 7 * 86400, confTempPreferredLft: 86400, confRegenMaxRetry: 3, confRegenMinAdvance: 2, confMaxDesyncFactor: 600,
+		confRtrProbeInterval: 60}}
 	if !enabled {
 		all.v[confDisable] = 1
 	}

@@ -56,10 +56,7 @@ func (s *Inet) route(n *netns.Net, fl *fib.Flow, sends bool) (Route, error) {
 	if f.Oif != 0 && s.Core.DeviceByIndex(n, int(f.Oif)) == nil {
 		return Route{}, syscall.ENETUNREACH
 	}
-	res, err := s.FIB.Lookup(n, &f)
-	if f.Oif != 0 && !s.strict(fl) {
-		res, err = s.wish(n, &f, res, err)
-	}
+	res, err := s.lookup(n, &f, fl)
 	if err != nil && sends && !chosen(fl.Src) {
 		res, rt.Src, err = s.routeFrom(n, &f, err)
 	}
@@ -69,11 +66,25 @@ func (s *Inet) route(n *netns.Net, fl *fib.Flow, sends bool) (Route, error) {
 	if fl.Oif == 0 && res.Several() {
 		s.spreadOut(n, &f, &res)
 	}
+	if res.Hop != nil && res.Hop.Gw.IsValid() && s.failed(n, res.Hop) {
+		if res, err = s.routePast(n, &f, fl); err != nil {
+			return Route{}, err
+		}
+	}
 	rt.Result = res
 	if res.Hop == nil || res.Hop.Dev == nil {
 		return Route{}, syscall.ENETUNREACH
 	}
 	return rt, s.finishRoute(n, &rt)
+}
+
+// lookup asks the FIB; f is what fl, which somebody gave, came to.
+func (s *Inet) lookup(n *netns.Net, f, fl *fib.Flow) (fib.Result, error) {
+	res, err := s.FIB.Lookup(n, f)
+	if f.Oif != 0 && !s.strict(fl) {
+		return s.wish(n, f, res, err)
+	}
+	return res, err
 }
 
 // strict reports whether a flow's device is more than a wish: it is where the

@@ -165,8 +165,9 @@ func TestTry(t *testing.T) {
 		t.Skip("compiles the model once more")
 	}
 	x := explorer(t)
-	edit := []Edit{{"netns/net.go", "if n.alive.CompareAndSwap(c, c+1) {", "if n.alive.Add(1) > 0 {"}}
-	story, err := Try(built.root, edit, "hold-delete")
+	// Of two readers the end of their socket wakes one. Next to nothing imports udp.
+	edit := []Edit{{"transport/udp/conn.go", "c.ready.Broadcast()\n	c.mu.Unlock()\n", "c.ready.Signal()\n	c.mu.Unlock()\n"}}
+	story, err := Try(built.root, edit, "read-delete")
 	if err != nil || !story.Found() || len(story.Lines) < 4 {
 		t.Errorf("%v, %s", err, story)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -181,7 +182,13 @@ func listen(r io.Reader, progress func(string)) string {
 // says that the edits do not fit or do not compile, or that a scene crashed the
 // explorer.
 func Try(root string, edits []Edit, scenes ...string) (Story, error) {
-	x, err := Build(root, edits, nil)
+	// Plants of other files stay, switched off: so their packages are compiled
+	// already, if Build has been called with all.
+	x, err := Build(root, edits, slices.DeleteFunc(Plants(), func(p Plant) bool {
+		return slices.ContainsFunc(p.Edits, func(e Edit) bool {
+			return slices.ContainsFunc(edits, func(own Edit) bool { return own.File == e.File })
+		})
+	}))
 	if err != nil {
 		return Story{}, err
 	}

@@ -2,6 +2,7 @@ package mutant
 
 // learnt are mutants of what a Net learns of ways, and of who has an address.
 // Killed by golden and solo: pmtu-learn.lab, ipv6-redirects.lab, ipv6-neigh-limits.lab,
+// ipv6-router-fails.lab,
 // and the labs of duplicate address detection.
 func learnt() []Mutant {
 	return []Mutant{
@@ -19,5 +20,9 @@ func learnt() []Mutant {
 				{"ipv6/ndisc.go", "\town := s.addrAt(dev.dev, netip.AddrFrom16(target))\n\tswitch {", "\town := s.addrAt(dev.dev, netip.AddrFrom16(target))\n\tfor o := range dev.dev.Net().System().Nets() {\n\t\tfor _, d := range s.Core.Devices(o) {\n\t\t\tif a := s.addrAt(d, netip.AddrFrom16(target)); own == nil && a != nil && !a.Tentative() {\n\t\t\t\town = a\n\t\t\t}\n\t\t}\n\t}\n\tswitch {"}}},
 		{Name: "IPv6: neighbours are limited as the initial namespace says", Kind: Limit, Precedent: "C28 neighbour gc_thresh, host-wide until cda2962b6e2b",
 			Edits: []Edit{{"ipv6/resolve.go", "\t\t\tc := s.conf.Of(n)\n", "\t\t\tc := s.conf.Of(n.System().Init())\n"}}},
+		{Name: "IPv6: whether a failed gateway is left is asked of the initial namespace", Kind: Limit, Precedent: "of the kind of C22: devconf_all of init_net",
+			Edits: []Edit{{"ipv6/routepast.go", "s.conf.Of(n).all.Load().v[confForwarding] != 0", "s.conf.Of(n.System().Init()).all.Load().v[confForwarding] != 0"}}},
+		{Name: "IPv6: a gateway that failed is never asked for again", Kind: Lifecycle, Precedent: "rt6_probe not called",
+			Edits: []Edit{{"core/neigh_ask.go", "now <= nb.updated+every {", "now >= 0 {"}}},
 	}
 }

@@ -89,20 +89,36 @@ func Command(args ...string) *exec.Cmd {
 }
 
 // Enter runs this program once more with the same arguments in a sandbox, and
-// returns its exit status. Inside, the caller goes on with Settle.
+// returns its exit status, 128 and the signal's number if one ended it. Inside, the
+// caller goes on with Settle.
 func Enter() (status int, err error) {
 	c := Command(os.Args[1:]...)
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	// An interrupt reaches the whole foreground group: the child ends first.
+	// Whoever interrupts us alone means the one inside, which ends first. A terminal
+	// interrupts the whole group: then that one hears of it twice.
 	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, os.Interrupt)
+	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(caught)
-	err = c.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return exit.ExitCode(), nil
+	if err := c.Start(); err != nil {
+		return 0, err
 	}
-	return 0, err
+	done := make(chan error, 1)
+	go func() { done <- c.Wait() }()
+	for {
+		select {
+		case s := <-caught:
+			_ = c.Process.Signal(s) // else it is gone already
+		case err := <-done:
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) {
+				return 0, err
+			}
+			if w, ok := exit.Sys().(syscall.WaitStatus); ok && w.Signaled() {
+				return 128 + int(w.Signal()), nil
+			}
+			return exit.ExitCode(), nil
+		}
+	}
 }
 
 // private makes the mounts this process's own and puts an empty /run over the
