@@ -223,22 +223,31 @@ func (g *pinger) mtu() uint32 {
 func (g *pinger) wait(until time.Duration) bool {
 	done := func() bool {
 		g.tell()
-		return g.p.Count > 0 && len(g.seen)+g.errors >= g.p.Count || g.p.Deadline > 0 && g.errors > 0
+		return g.enough() || g.p.Deadline > 0 && g.errors > 0
 	}
 	return g.h.until(done, until-g.h.M.Sys.Now())
 }
 
-// tell reports what has come back.
+// enough reports whether every request that will be sent has had its answer.
+func (g *pinger) enough() bool { return g.p.Count > 0 && len(g.seen)+g.errors >= g.p.Count }
+
+// tell reports what has come back. What comes with the last answer that was waited
+// for is not read. iputils: main_loop, in_flight.
 func (g *pinger) tell() {
 	g.mu.Lock()
 	got := g.got
 	g.got = nil
 	g.mu.Unlock()
 	for _, e := range got {
+		if g.enough() {
+			return
+		}
 		g.last = max(g.last, e.At)
 		seq := int(e.Seq)
 		if !e.reply {
-			g.errors++
+			if e.Type != wire.ICMPRedirect || g.p.Dst.Is6() { // advice, no error
+				g.errors++
+			}
 			g.report(lab.PingEvent{Kind: lab.PingError, From: e.From, Seq: seq, Type: e.Type, Code: e.Code, Info: e.Info})
 			continue
 		}

@@ -40,16 +40,23 @@ func (g *pinger) open6() error {
 		o.Src, o.To = src, src
 		return g.begin6(o, p.Source)
 	}
-	w := g.h.M.Core.Enter()
-	rt, err := in.Route(g.n, &fib.Flow{Dst: p.Dst.WithZone(""), Oif: int32(o.Oif), Mark: p.Mark, Proto: wire.ProtoUDP, DPort: 1025})
-	w.Leave()
-	if err == syscall.EADDRNOTAVAIL && o.Oif != 0 && (p.Dst.IsLinkLocalUnicast() || p.Dst.IsLinkLocalMulticast()) {
-		rt.Src, err = netip.IPv6Unspecified(), nil // ping goes on without a source
+	dst := p.Dst.WithZone("")
+	if dst.IsLinkLocalUnicast() || dst.IsLinkLocalMulticast() {
+		return g.begin6(o, netip.IPv6Unspecified()) // ping connects to AF_UNSPEC then, which finds no source
 	}
+	if dst.IsInterfaceLocalMulticast() && o.Oif == 0 { // Linux: __ip6_datagram_connect
+		return os.NewSyscallError("connect", syscall.EINVAL)
+	}
+	w := g.h.M.Core.Enter()
+	rt, err := in.Route(g.n, &fib.Flow{Dst: dst, Oif: int32(o.Oif), Mark: p.Mark, Proto: wire.ProtoUDP, DPort: 1025})
+	w.Leave()
 	if err != nil {
 		return os.NewSyscallError("connect", bare(err))
 	}
-	return g.begin6(o, rt.Src)
+	if src = rt.Src; src.IsLinkLocalUnicast() && p.Dev != "" {
+		src = src.WithZone(p.Dev)
+	}
+	return g.begin6(o, src)
 }
 
 // begin6 opens the socket and prints the headline.

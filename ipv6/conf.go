@@ -18,6 +18,7 @@ type Conf struct {
 	EchoIgnoreAll atomic.Int32 // icmp.echo_ignore_all
 	EchoIgnoreMc  atomic.Int32 // icmp.echo_ignore_multicast
 	EchoIgnoreAny atomic.Int32 // icmp.echo_ignore_anycast
+	ErrorAnycast  atomic.Int32 // icmp.error_anycast_as_unicast
 	ICMPRatelimit atomic.Int32 // icmp.ratelimit, in ms between errors to one peer
 	FwmarkReflect atomic.Int32 // fwmark_reflect
 	HashPolicy    atomic.Int32 // fib_multipath_hash_policy
@@ -124,6 +125,7 @@ const (
 	confRegenMinAdvance
 	confMaxDesyncFactor
 	confKeepAddrOnDown
+	confAcceptUntrackedNA
 	confRtrProbeInterval
 	numConf
 )
@@ -138,6 +140,7 @@ var confNames = [numConf]string{
 	"ra_honor_pio_life", "autoconf", "max_addresses", "optimistic_dad", "use_optimistic", "router_solicitations",
 	"router_solicitation_delay", "router_solicitation_interval", "router_solicitation_max_interval",
 	"use_tempaddr", "temp_valid_lft", "temp_prefered_lft", "regen_max_retry", "regen_min_advance", "max_desync_factor", "keep_addr_on_down",
+	"accept_untracked_na",
 	"router_probe_interval",
 }
 

@@ -30,12 +30,14 @@ func (s *Inet) SendICMP(w *core.Worker, about *core.Packet, typ, code uint8, inf
 	fl := fib.Flow{Dst: ip.Src(), Mark: s.replyMark(about), Proto: wire.ProtoICMPv6}
 	if isOurs(about) && about.Opts[optFlags]&flagOutput == 0 {
 		fl.Src = ip.Dst()
+	} else if in := s.Core.DeviceByIndex(n, about.InIndex); in != nil && about.Opts[optFlags]&flagOutput == 0 && !s.prefers(n, fl) {
+		fl.Src = s.SelectSource(n, in, fl.Dst)
 	}
 	if about.Dev != nil && needsDevice(fl.Dst) && !fl.Dst.IsLoopback() {
 		fl.Oif = s.linkOf(about, ip, fl.Dst)
 	}
 	rt, err := s.Route(n, &fl)
-	if err != nil || limited && !fromLoop && !s.icmpAllowPeer(n, &rt, rates, now) {
+	if err != nil || isAnycast(&rt) && s.conf.Of(n).ErrorAnycast.Load() == 0 || limited && !fromLoop && !s.icmpAllowPeer(n, &rt, rates, now) {
 		return
 	}
 	room := min(rt.MTU, minMTU) - wire.IPv6Len - wire.ICMPLen
@@ -43,6 +45,23 @@ func (s *Inet) SendICMP(w *core.Worker, about *core.Packet, typ, code uint8, inf
 	copy(q.Bytes()[wire.ICMPLen:], ip)
 	wire.PutICMPv6(q.Bytes(), typ, code, info, rt.Src.As16(), rt.Dst.As16())
 	_ = s.Send(w, q, &rt, &SendOptions{Proto: wire.ProtoICMPv6, Mark: fl.Mark})
+}
+
+// isAnycast reports whether a route's destination is known to be an anycast
+// address: one of our own, or that of the routers of a prefix on the link.
+// Linux: ipv6_anycast_destination.
+func isAnycast(rt *Route) bool {
+	p := rt.Prefix()
+	return rt.Type == fib.Anycast || p.Bits() < 127 && rt.Hop != nil && !rt.Hop.Gw.IsValid() && p.Addr() == rt.Dst
+}
+
+// prefers reports whether the route of an error says which source it has. Else it
+// is an address of the device that the packet came in by, and rules for that
+// source decide on the error too. Linux: icmpv6_rt_has_prefsrc.
+func (s *Inet) prefers(n *netns.Net, fl fib.Flow) bool {
+	fl.Iif, fl.Scope = loopbackIndex, fib.Global
+	res, err := s.FIB.Lookup(n, &fl)
+	return err == nil && chosen(res.Src())
 }
 
 // mayComplain reports whether an error may be sent about a packet at all.

@@ -136,16 +136,35 @@ func (s *Inet) receiveNA(w *core.Worker, p *core.Packet, dev *device, ip wire.IP
 		}
 		return true // what is ours is not another's, whatever he says
 	}
-	nb := s.Core.Neighbour(dev.dev, a)
-	if nb == nil || nb.Info().State == core.NudFailed {
-		return true
-	}
-	state := core.NudStale
+	nb, state := s.Core.Neighbour(dev.dev, a), core.NudStale
 	if f.Solicited {
 		state = core.NudReachable
 	}
+	if nb == nil && o.HasTarget && dev.on(confForwarding) && dev.trusts(ip.Src()) {
+		nb, _ = s.Core.NewNeighbour(dev.dev, a, w.Now()) // no room: nothing is learnt
+		state = core.NudStale
+	}
+	if nb == nil || nb.Info().State == core.NudFailed {
+		return true
+	}
 	_ = nb.Update(w, core.NeighUpdate{State: state, MAC: o.TargetLL, Override: f.Override, Weak: true, Router: f.Router})
 	return true
+}
+
+// trusts reports whether a router learns a neighbour from an announcement of src
+// that nobody asked for (RFC 9131). Linux: accept_untracked_na.
+func (dev *device) trusts(src netip.Addr) bool {
+	switch dev.own.Load().v[confAcceptUntrackedNA] {
+	case 1:
+		return true
+	case 2:
+		for _, a := range dev.Addrs() {
+			if commonBits(a.Local, src) >= a.Bits {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sendNS asks who has target; to is the station to ask, or zero for all.

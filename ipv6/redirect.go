@@ -100,8 +100,8 @@ func (s *Inet) sendRedirect(w *core.Worker, p *core.Packet, ip wire.IPv6, dev *d
 		return
 	}
 	rt, err := s.Route(n, &fib.Flow{Dst: ip.Src(), Src: src, Oif: int32(dev.dev.Index()), Proto: wire.ProtoICMPv6})
-	if err != nil || rt.Gateway != rt.Dst || !rates.allowPeer(ip.Src16(), redirectEvery, w.Now()) {
-		return // not to a host behind a router
+	if err != nil || rt.Local || rt.Gateway != rt.Dst || !rates.allowPeer(ip.Src16(), redirectEvery, w.Now()) {
+		return // not to a host behind a router, nor to ourselves, who would not listen
 	}
 	var ll wire.MAC
 	if nb := s.Core.Neighbour(dev.dev, gw); nb != nil && nb.Valid() {
@@ -125,5 +125,11 @@ func (s *Inet) sendRedirect(w *core.Worker, p *core.Packet, ip wire.IPv6, dev *d
 	b[size], b[size+1] = wire.NDRedirected, byte(quoted/8)
 	copy(b[size+8:], ip)
 	wire.PutICMPv6(b, wire.ICMP6Redirect, 0, 0, src.As16(), ip.Src16())
+	// That the packet came by dev is a wish to the route, no more: what is sent by
+	// another link is lost, as nobody there asked. Linux: ip6_route_output there
+	// without RT6_LOOKUP_F_IFACE.
+	if out := s.devs.Of(rt.Dev); out != nil {
+		dev = out
+	}
 	s.sendND(w, dev, q, ip.Src16(), wire.MAC{})
 }

@@ -35,7 +35,7 @@ type Route struct {
 // ip6_route_output_flags, ip6_dst_lookup_tail.
 func (s *Inet) Route(n *netns.Net, fl *fib.Flow) (Route, error) {
 	rt, err := s.route(n, fl, true)
-	if err != nil && err != syscall.EAFNOSUPPORT && !chosen(fl.Src) && !fl.Dst.IsMulticast() && !s.SelectSource(n, nil, fl.Dst).IsValid() {
+	if err != nil && err != syscall.EAFNOSUPPORT && !chosen(fl.Src) && !s.SelectSource(n, nil, fl.Dst).IsValid() {
 		err = syscall.EADDRNOTAVAIL
 	}
 	return rt, err

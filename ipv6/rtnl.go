@@ -40,6 +40,7 @@ func (s *Inet) initNetlink() error {
 		}
 		s.Netlink.Handle(netlink.Handler{Op: h.op, Kind: h.kind, Family: unix.AF_INET6, Row: h.row, Gate: g, Do: h.do})
 	}
+	s.Netlink.HandleLinkAF(linkAF{s})
 	return nil
 }
 

@@ -12,13 +12,12 @@ import (
 
 // SelectSource returns the address that n sends from to dst by d (RFC 6724
 // section 5), the zero Addr if there is none. A destination on the link, or a
-// group, is sent to from an address of d. Linux: ipv6_dev_get_saddr.
+// group, is sent to from an address of d; with no device at all any will do.
+// Linux: ipv6_dev_get_saddr.
 func (s *Inet) SelectSource(n *netns.Net, d *core.Device, dst netip.Addr) netip.Addr {
 	g := score{dst: dst, out: d, in: s}
-	if dst.IsMulticast() || addrScope(dst) <= scopeLink {
-		if d != nil {
-			g.ofDevice(s.devs.Of(d))
-		}
+	if d != nil && (dst.IsMulticast() || addrScope(dst) <= scopeLink) {
+		g.ofDevice(s.devs.Of(d))
 		return g.best
 	}
 	for _, other := range s.Core.Devices(n) {

@@ -65,6 +65,7 @@ var numbers = []number{
 	{"route.mtu_expires", func(c *Conf) *atomic.Int32 { return &c.MTUExpires }, math.MinInt32 / 1000, math.MaxInt32 / 1000},
 	{"route.gc_timeout", func(c *Conf) *atomic.Int32 { return &c.GCTimeout }, math.MinInt32 / 1000, math.MaxInt32 / 1000},
 	{"route.min_adv_mss", func(c *Conf) *atomic.Int32 { return &c.MinAdvMSS }, math.MinInt32, math.MaxInt32},
+	{"icmp.error_anycast_as_unicast", func(c *Conf) *atomic.Int32 { return &c.ErrorAnycast }, 0, 1},
 	{"icmp.echo_ignore_anycast", func(c *Conf) *atomic.Int32 { return &c.EchoIgnoreAny }, 0, 255},
 }
 

@@ -54,6 +54,8 @@ func (s *Inet) limits(dev *device, k confKey) (lo, hi int64) {
 		return minMTU, math.MaxInt32
 	case confAddrGenMode:
 		return genEUI64, genRandom
+	case confAcceptUntrackedNA:
+		return 0, 2
 	case confRtrSolicits:
 		return -1, math.MaxInt32
 	case confRADefRtrMetric:

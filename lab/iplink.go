@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -147,6 +148,9 @@ func (p *linkParser) flag(f uint32, on bool) {
 	}
 }
 
+// genModes are the words for IFLA_INET6_ADDR_GEN_MODE. iproute2: addr_gen_mode_str.
+var genModes = []string{"eui64", "none", "stable_secret", "random"}
+
 // setting reads one that any device can have.
 func (p *linkParser) setting(a *args) bool {
 	l := p.l
@@ -174,6 +178,14 @@ func (p *linkParser) setting(a *args) bool {
 	case "alias":
 		a.next()
 		l.Has, l.Alias = l.Has|netlink.LinkAlias, a.next()
+	case "addrgenmode":
+		a.next()
+		v := a.next()
+		mode := slices.Index(genModes, v)
+		if mode < 0 {
+			panic(invalid(v, "Invalid address generation mode\n"))
+		}
+		l.Has, l.GenMode = l.Has|netlink.LinkGenMode, uint8(mode)
 	case "arp":
 		p.flag(unix.IFF_NOARP, !a.onOff())
 	case "promisc":

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -26,8 +27,7 @@ func parseNeigh(a *args, c *Command) Action {
 	case "delete":
 		return parseNeighChange(a, c, netlink.Del, 0)
 	case "get":
-		ch := parseNeighChange(a, c, netlink.Get, 0).(*Change)
-		return &NeighGet{ch.Req, ch.Devs[0].Name}
+		return parseNeighGet(a, c)
 	case "flush":
 		if !a.more() {
 			panic(usage(1, "Flush requires arguments.\n"))
@@ -47,9 +47,6 @@ func parseNeigh(a *args, c *Command) Action {
 
 func parseNeighChange(a *args, c *Command, op netlink.Op, flags netlink.Flags) Action {
 	m := &netlink.Neigh{Family: c.Opts.Family, State: unix.NUD_PERMANENT}
-	if op == netlink.Get {
-		m.State = 0
-	}
 	dst, dev := "", ""
 	for a.more() {
 		switch w := a.next(); {
@@ -90,6 +87,37 @@ func parseNeighChange(a *args, c *Command, op netlink.Op, flags netlink.Flags) A
 		change.Devs = []Dev{{Name: dev}}
 	}
 	return change
+}
+
+// parseNeighGet reads "ip neigh get". iproute2: ipneigh_get, in which an address
+// without a family, "any", is none.
+func parseNeighGet(a *args, c *Command) Action {
+	m := &netlink.Neigh{Family: c.Opts.Family}
+	dst, dev := "", ""
+	for a.more() {
+		switch w := a.next(); {
+		case w == "dev":
+			dev = a.next()
+		case abbrev(w, "proxy"):
+			m.Flags |= unix.NTF_PROXY
+		default:
+			if w == "to" {
+				w = a.next()
+			}
+			if abbrev(w, "help") {
+				panic(usage(255, "%s", neighHelp))
+			}
+			given := m.Family
+			dst = neighDst(a, m, dst, w)
+			if given == unix.AF_UNSPEC && slices.Contains([]string{"any", "all", "default"}, w) {
+				m.Family, dst = given, ""
+			}
+		}
+	}
+	if dst == "" || dev == "" && m.Flags&unix.NTF_PROXY == 0 {
+		panic(usage(1, "Device and address are required arguments.\n"))
+	}
+	return &NeighGet{netlink.Request{Op: netlink.Get, Msg: m}, dev}
 }
 
 func neighDst(a *args, m *netlink.Neigh, had, w string) string {

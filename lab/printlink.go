@@ -268,6 +268,9 @@ func (t *tool) printDetails(p *printer, l *netlink.Link) {
 		}
 		p.closeObject()
 	}
+	if l.Has&netlink.LinkGenMode != 0 && int(l.GenMode) < len(genModes) {
+		p.str("inet6_addr_gen_mode", "addrgenmode %s ", genModes[l.GenMode])
+	}
 	p.num("num_tx_queues", "numtxqueues %d ", int64(l.TxQueues))
 	p.num("num_rx_queues", "numrxqueues %d ", int64(l.RxQueues))
 }

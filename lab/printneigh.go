@@ -93,17 +93,19 @@ func (s *NeighFlush) run(t *tool) int {
 }
 
 func (s *NeighGet) run(t *tool) int {
-	index, ok := t.index(s.Dev)
-	if !ok {
-		return t.failf(1, "Cannot find device \"%s\"\n", s.Dev)
+	if s.Dev != "" {
+		index, ok := t.index(s.Dev)
+		if !ok {
+			return t.failf(1, "Cannot find device \"%s\"\n", s.Dev)
+		}
+		setIndex(s.Req.Msg, Dev{}, index)
 	}
-	setIndex(s.Req.Msg, Dev{}, index)
 	msgs, err := t.netlink(&s.Req)
 	if err != nil {
 		return t.kernel(err)
 	}
 	p := t.printer()
-	p.openList()
+	p.json = false // iproute2's get does not know -j
 	for _, m := range msgs {
 		if n, ok := m.(*netlink.Neigh); ok {
 			t.printNeigh(p, n, true)

@@ -108,7 +108,7 @@ func (p *Ping) refused(t *tool, err error) int {
 func (p *Ping) event(t *tool, s *pingSums, e PingEvent) {
 	switch e.Kind {
 	case PingStart:
-		if p.Dev != "" && !t.hasAddress(p.Dev, e.From) {
+		if p.Dev != "" && !t.hasAddress(p.Dev, e.From.WithZone("")) {
 			t.failf(0, "ping: Warning: source address might be selected on device other than: %s\n", p.Dev)
 		}
 		p.start(t, e)
@@ -172,7 +172,11 @@ func (p *Ping) start(t *tool, e PingEvent) {
 			t.outf(", flow 0x%05x, ", e.Info)
 		}
 		if p.Dev != "" || p.Source.IsValid() {
-			t.outf("from %s %s: ", e.From, p.Dev)
+			dev := p.Dev
+			if dev == "" {
+				dev = p.Source.Zone() // which ping -I takes for it
+			}
+			t.outf("from %s %s: ", e.From, dev)
 		}
 		t.outf("%d data bytes\n", p.Size)
 		return

@@ -73,6 +73,7 @@ var elsewhere = []Exemption{
 	{"TCP, qdiscs, netfilter", "the model does not have them yet"},
 	{"IPv6's flow labels, and how long its addresses last", "drawn by chance; real time passes"},
 	{"duplicate address detection", "it takes a second: in labs of IPv6 accept_dad is 0, and devices are waited for until Linux has noticed their carrier"},
+	{"router solicitation", "it goes on while time passes, and a router learns a neighbour from it: in labs of IPv6 router_solicitations is 0"},
 }
 
 // excuse applies norms to lines.

@@ -172,6 +172,9 @@ func (r *runner) judge(ctx context.Context, seed uint64) error {
 	if err != nil {
 		return fmt.Errorf("the generator wrote what is no lab: %w", err)
 	}
+	if r.o.Six {
+		lines = settled(lines)
+	}
 	d, err := r.compare(lines, true)
 	if err != nil || d == nil {
 		return err
@@ -246,6 +249,9 @@ func (r *runner) shrink(ctx context.Context, seed uint64, lines []lab.Line, d *D
 	last := d
 	want := d.kind()
 	small := conformance.Shrink(lines, func(part []lab.Line) bool {
+		if r.o.Six {
+			part = settled(part)
+		}
 		got, err := r.compare(part, false)
 		if err != nil || got == nil || got.kind() != want {
 			return false
@@ -253,6 +259,9 @@ func (r *runner) shrink(ctx context.Context, seed uint64, lines []lab.Line, d *D
 		last = got
 		return true
 	}, r.o.Shrink)
+	if r.o.Six {
+		small = settled(small)
+	}
 	if got, err := r.compare(small, false); err == nil && got != nil {
 		last = got
 	}

@@ -20,14 +20,10 @@ var groups6 = []group{{"six", []kind{
 	{3, addAddr6}, {2, delAddr6}, {3, addRoute6}, {1, delRoute6}, {1, getRoute6}, {1, rule6}, {1, neigh6}, {2, sysctl6}, {5, ping6}, {1, listen6}, {3, send6}, {1, frame6}, {1, show6},
 }}}
 
-// settle is how long a device waits until Linux has noticed its carrier, without
-// which it has no link-local address.
-func (w *world) settle() { w.do("probe sleep 1200ms") }
-
-// sixOn turns IPv6 on in a Net. Nobody is asked for an address: a lab does not
-// wait for that.
+// sixOn turns IPv6 on in a Net. Nobody is asked for an address, nor for a router,
+// who would know his neighbour by that: a lab does not wait for either.
 func (w *world) sixOn(net string) {
-	for _, key := range []string{"default.accept_dad=0", "all.accept_dad=0", "default.disable_ipv6=0", "all.disable_ipv6=0"} {
+	for _, key := range []string{"default.accept_dad=0", "all.accept_dad=0", "default.router_solicitations=0", "default.disable_ipv6=0", "all.disable_ipv6=0"} {
 		w.do("%ssysctl -q -w net.ipv6.conf.%s", in(net), key)
 	}
 }

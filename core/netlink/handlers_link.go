@@ -39,6 +39,11 @@ func (h *rtcore) newLink(n *netns.Net, req *Request) ([]Message, error) {
 	if m.Info == "veth" && m.Has&LinkMTU != 0 && checkMTU(m.MTU, core.MinMTU, core.MaxMTU) != nil {
 		return nil, syscall.EINVAL // the kind is asked first (veth_validate)
 	}
+	if d != nil || req.Flags&Create != 0 {
+		if err := h.checkFamily(d, m); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case d == nil && req.Flags&Create == 0:
 		return nil, syscall.ENODEV
@@ -230,6 +235,9 @@ func (h *rtcore) setLink(n *netns.Net, d *core.Device, m *Link) error {
 		if err := step(n, d, m); err != nil {
 			return err
 		}
+	}
+	if err := h.setFamily(d, m); err != nil {
+		return err
 	}
 	if m.Has&(LinkGroup|LinkAlias) != 0 {
 		h.core.StateChanged(d)

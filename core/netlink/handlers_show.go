@@ -30,6 +30,9 @@ func (h *rtcore) linkMessage(d *core.Device) *Link {
 	if x.alias != "" {
 		m.Has |= LinkAlias
 	}
+	if h.r.linkAF != nil {
+		h.r.linkAF.FillLink(d, m)
+	}
 	m.MinMTU, m.MaxMTU = mtuRange(d)
 	m.Promiscuity = d.Promiscuity()
 	m.AllMulti = d.AllMulti()

@@ -27,6 +27,7 @@ type Link struct {
 	OperState OperState // LinkOperState
 	LinkMode  uint8     // 0 default, 1 dormant
 	Alias     string    // IFLA_IFALIAS
+	GenMode   uint8     // LinkGenMode: how IPv6 makes addresses. Linux: IN6_ADDR_GEN_MODE_*
 
 	// The device this one stands on: a veth's peer, a VLAN's or macvlan's lower device.
 	Link      int    // LinkLink: its index, 0 if it is gone
@@ -71,6 +72,7 @@ const (
 	LinkCarrier                        // IFLA_CARRIER, with LinkCarrierOn
 	LinkCarrierOn                      // its value
 	LinkAlias                          // IFLA_IFALIAS
+	LinkGenMode                        // IFLA_INET6_ADDR_GEN_MODE
 )
 
 // An OperState is a device's state as RFC 2863 has it. Linux: IF_OPER_*.

@@ -27,6 +27,7 @@ type Handler struct {
 type Rtnetlink struct {
 	handlers map[handlerKey]*Handler // filled while the machine is wired, then fixed
 	slot     netns.Slot[listeners]
+	linkAF   LinkAF // IPv6's, or nil
 }
 
 type handlerKey struct {
