@@ -5,7 +5,7 @@ func asking() []Mutant {
 	return []Mutant{
 		{Name: "a querier heard by one bridge silences all", Kind: Tag, Precedent: "of the kind of C8: the querier's state is the host's instead of the bridge's; mcast-apart.lab tells",
 			Edits: []Edit{{"core/link/snoop.go", "\ta.until.Store(int64(now + s.other))\n", "\ta.until.Store(int64(now + s.other))\n\tfor o := range b.net.System().Nets() {\n\t\tfor _, d := range b.l.stack.Devices(o) {\n\t\t\tif ob, ok := d.Driver().(*bridge); ok {\n\t\t\t\tob.mc.family[family].until.Store(int64(now + s.other))\n\t\t\t}\n\t\t}\n\t}\n"}}},
-		{Name: "a bridge goes on asking beside a better querier", Kind: Isolation, Precedent: "of the kind of Linux before dc4eb53a996a (bridge: adhere to querier election mechanism specified by RFCs): no election; igmp-querier.lab and TestElection tell",
+		{Name: "a bridge goes on asking beside a better querier", Kind: Isolation, Precedent: "of the kind of Linux before 2014, which held no election; igmp-querier.lab and TestElection tell",
 			Edits: []Edit{{"core/link/querier.go", " || a.until.Load() > int64(now) {\n\t\tb.mc.mu.Unlock()\n\t\treturn\n\t}\n\tnext := s.query\n", " || a == nil {\n\t\tb.mc.mu.Unlock()\n\t\treturn\n\t}\n\tnext := s.query\n"}}},
 		{Name: "a group that was left lives on as long as any", Kind: Lifecycle, Precedent: "the last member time is not set; snoop-leave.lab, igmp-querier.lab and TestLastMember tell",
 			Edits: []Edit{{"core/link/mdb.go", "\tend := now + b.mc.ask.lastMemberTime()\n", "\tend := now + b.mc.ask.lastMemberTime()\n\tend += b.mc.ask.membership\n"}}},
