@@ -26,7 +26,8 @@ func mutants(args []string) int {
 	list := fs.Bool("list", false, "list the mutants, and plant none")
 	jobs := fs.Int("j", 2, "how many to build and try at once")
 	rounds := fs.Int("rounds", 1, "how long to look: 1 is a glance, each further round draws ten times the cases")
-	whole := fs.Bool("all", false, "plant all of them, not every second of each kind")
+	whole := fs.Bool("all", false, "plant all of them, not a share of each kind")
+	share := fs.String("share", "0/2", "plant `K/N`: every N-th of each kind, from the K-th on, counted from 0")
 	lost := fs.Bool("unfound", false, "plant those that nobody was seen to find, and nothing else")
 	verbose := fs.Bool("v", false, "print what the killers said")
 	outFile := fs.String("out", "", "`FILE` for all findings, as JSON")
@@ -58,7 +59,11 @@ func mutants(args []string) int {
 		return 0
 	}
 	if !*whole && !*lost && *only == "" && *kind == "" {
-		ms = mutant.Half(ms)
+		var k, n int
+		if _, err := fmt.Sscanf(*share, "%d/%d", &k, &n); err != nil || k < 0 || n < 1 {
+			return fail(fmt.Errorf("mutants: --share %s: want K/N", *share))
+		}
+		ms = mutant.Share(ms, k, n)
 	}
 	tree, err := mutant.FindTree(".")
 	if err != nil {

@@ -57,14 +57,15 @@ func Catalogue() []Mutant {
 	return slices.DeleteFunc(everything(), func(m Mutant) bool { _, ok := unfound[m.Name]; return ok })
 }
 
-// Half returns every second of each kind, the first of each among them: what can be
-// planted in some minutes. Those that are rarely found it leaves to a longer look.
-func Half(ms []Mutant) (some []Mutant) {
+// Share returns every n-th of each kind, from the k-th on (from 0): what can be planted
+// in some minutes. Those that are rarely found it leaves to a longer look.
+func Share(ms []Mutant, k, n int) (some []Mutant) {
 	seen := map[Kind]int{}
 	for _, m := range ms {
-		if seen[m.Kind]++; seen[m.Kind]%2 == 1 && m.Rare == "" {
+		if at := seen[m.Kind]; at%n == k%n && m.Rare == "" {
 			some = append(some, m)
 		}
+		seen[m.Kind]++
 	}
 	return some
 }

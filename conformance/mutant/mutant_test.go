@@ -44,10 +44,10 @@ func TestCatalogue(t *testing.T) {
 		t.Errorf("%d mutants", k)
 	}
 	half := map[Kind]bool{}
-	for _, m := range Half(Catalogue()) {
+	for _, m := range Share(Catalogue(), 0, 2) {
 		half[m.Kind] = true
 	}
-	if k := len(Half(Catalogue())); k < 60 || len(half) != len(Kinds()) {
+	if k := len(Share(Catalogue(), 0, 2)); k < 60 || len(half) != len(Kinds()) {
 		t.Errorf("half of them are %d, of %d kinds", k, len(half))
 	}
 	for _, k := range Kinds() {
