@@ -12,9 +12,9 @@ import (
 
 // A bridge looks into IGMP and MLD to learn behind which ports a group has members
 // and where routers are, and spares the others (RFC 4541). It does so by group alone:
-// sources are not looked at, which Linux does with mcast_igmp_version 3; it believes only where somebody asks
-// for members from time to time, he or the bridge itself (see querier.go), and else
-// floods. Linux: br_multicast.c.
+// sources are not looked at, which Linux does with mcast_igmp_version 3. It believes
+// only where members are asked for from time to time, by somebody or by itself (see
+// querier.go), and else floods. Linux: br_multicast.c.
 
 // defaultHashMax is how many groups a bridge knows. Linux: BR_MULTICAST_DEFAULT_HASH_MAX.
 const defaultHashMax = 4096
